@@ -1,0 +1,309 @@
+"""Exports for devices: which values reach them, which do not and why, in an order that never changes without cause.
+
+An export is a stream: batches by keyset, each its own short read, so that a million indicators need no memory and hold no
+transaction open. The ETag is known before the first byte: it is made of what the bytes depend on.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import text
+
+from sanjha.access.actions import Action
+from sanjha.access.policy import Actor
+from sanjha.errors import NotFound
+from sanjha.exchange.decay import DAY, decayed
+from sanjha.exchange.pages import Filter, read_page
+from sanjha.exchange.service import Exchange
+from sanjha.exchange.visibility import NEWEST, Window, visible
+from sanjha.exchange.warnings import Warnings
+from sanjha.formats import FORMATS, Context, Format, Row
+from sanjha.formats.warninglists import WarningLists
+from sanjha.stix.markings import Pap, Tlp
+from sanjha.stix.reading import Reading, read
+from sanjha.storage.engine import Database
+
+BATCH: Final = 2_000  #: rows a read
+KINDS: Final = (
+    "asn", "cidr", "domain", "email", "file-name", "ipv4", "ipv6", "mac", "md5", "sha1", "sha256", "sha512", "ssdeep",
+    "tlsh", "sha224", "sha384", "sha3-256", "sha3-512", "url",
+)  # fmt: skip
+
+#: Why a value does not reach a device.
+REVOKED: Final = "revoked by its author"
+NOT_YET: Final = "not valid yet"
+EXPIRED: Final = "valid no longer"
+DECAYED: Final = "decayed: nobody has vouched for it lately"
+COMBINED: Final = "means something only together with other values"
+PERMITTED: Final = "its PAP does not allow this use"
+LISTED: Final = "on a warning list: "
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """What an export is asked to be. ``include``: reasons to disregard, of revoked, expired, decayed, listed, combined."""
+
+    collections: tuple[str, ...] = ()
+    ceiling: int = Tlp.AMBER_STRICT
+    include: frozenset[str] = frozenset()
+    min_confidence: int = 0
+
+
+class LeftOut(msgspec.Struct):
+    """One value that did not reach the device."""
+
+    value: str
+    kind: str
+    id: str
+    reason: str
+
+
+class Export(msgspec.Struct):
+    """An export about to be read: ``chunks()`` renders it, ``left_out()`` says what is not in it."""
+
+    format: Format
+    etag: str
+    chunks: Callable[[], Iterator[bytes]]
+    left_out: Callable[[], Iterator[LeftOut]]
+
+
+class _Candidate(msgspec.Struct):
+    row: Row
+    object: int
+    alone: bool
+    pap: int
+    revoked: bool
+    vouched: int
+    collection: int
+
+
+class Exports:
+    """Exports of one node."""
+
+    def __init__(self, exchange: Exchange, warnings: Warnings, node: str, namespace: str) -> None:
+        self._exchange = exchange
+        self._database = exchange.database
+        self._warnings = warnings
+        self._node = node
+        self._namespace = namespace
+
+    def prepare(self, actor: Actor, name: str, wish: Wish) -> Export:
+        """The export ``name`` as ``actor`` may have it. Raises ``NotFound`` for a format that does not exist."""
+        form = FORMATS.get(name)
+        if form is None:
+            raise NotFound(f"no export is called {name!r}; there are: {', '.join(sorted(FORMATS))}")
+        view, _ = self._exchange.window(actor, Action.EXPORT, wish.collections)
+        view = view.narrowed(wish.ceiling)
+        today = self._exchange.now() // DAY * DAY
+        changed = self._changed(view, self._exchange.now())
+        revision, lists = self._warnings.current()
+        seen = msgspec.msgpack.encode((name, view, sorted(wish.include), wish.min_confidence, today, changed, revision))
+        etag = f'"{hashlib.sha256(seen).hexdigest()[:32]}"'
+        judge = _Judge(form, wish, lists, self._exchange.now(), today)
+
+        def chunks() -> Iterator[bytes]:
+            context = Context(
+                node=self._node, generated=changed, serial=changed // 1_000_000, namespace=self._namespace
+            )
+            return form.render(self._render(form, view, judge), context)
+
+        return Export(form, etag, chunks, lambda: self._left_out(form, view, judge))
+
+    def _render(self, form: Format, view: Window, judge: "_Judge") -> Iterator[Any]:
+        if form.reads == "values":
+            for candidate, reason in self._values(form, view, judge):
+                if reason is None:
+                    yield candidate.row
+        else:
+            for raw, reason, _ in self._objects(view, judge):
+                if reason is None:
+                    yield raw
+
+    def _left_out(self, form: Format, view: Window, judge: "_Judge") -> Iterator[LeftOut]:
+        if form.reads == "objects":
+            for _, reason, reading in self._objects(view, judge):
+                if reason is not None:
+                    yield LeftOut(reading.values[0].text if reading.values else "", "object", reading.id, reason)
+            return
+        for candidate, reason in self._values(form, view, judge):
+            if reason is not None:
+                yield LeftOut(candidate.row.text, candidate.row.kind, candidate.row.id, reason)
+        unsaid: list[LeftOut] = []
+        context = Context(node=self._node, namespace=self._namespace)
+        context.left_out = lambda row, why: unsaid.append(LeftOut(row.text, row.kind, row.id, why))
+        for _ in form.render(self._render(form, view, judge), context):
+            yield from unsaid
+            unsaid.clear()
+        yield from unsaid
+
+    def _values(self, form: Format, view: Window, judge: "_Judge") -> Iterator[tuple[_Candidate, str | None]]:
+        for kind in sorted(KINDS if form.kinds is None else form.kinds):
+            after = ("", 0)
+            while True:
+                batch = _value_batch(self._database, view, kind, after, labels=form.labels)
+                if not batch:
+                    break
+                last = batch[-1]
+                after = last[1], last[0].object
+                sighted = _sightings(self._database, view, [c for c, _ in batch if judge.would_decay(c)])
+                for candidate, _ in batch:
+                    candidate.vouched = max(candidate.vouched, sighted.get(candidate.row.id, 0))
+                    yield candidate, judge.reason(candidate)
+
+    def _objects(self, view: Window, judge: "_Judge") -> Iterator[tuple[bytes, str | None, Reading]]:
+        for collection, ceiling in view.ceilings:
+            one, after = Window(view.organisation, ((collection, ceiling),)), -1
+            while True:
+                page = read_page(self._database, one, Filter(), after, BATCH)
+                for entry in page.entries:
+                    reading = read(entry.raw or b"")
+                    if isinstance(reading, Reading):
+                        yield reading.raw, judge.object_reason(reading, entry.date_added), reading
+                if not page.more:
+                    break
+                after = page.entries[-1].date_added
+
+    def _changed(self, view: Window, now: int) -> int:
+        """When what this view shows last changed (microseconds): something came, went, or ran out."""
+        with self._database.reading() as connection:
+            added = connection.execute(
+                text(f"SELECT max(last_added) FROM collection WHERE {self._database.among('pk', 'pks')}"),
+                {"pks": self._database.listed(view.collections)},
+            ).scalar_one()
+            ended = connection.execute(
+                text("SELECT max(valid_until) FROM object WHERE valid_until IS NOT NULL AND valid_until <= :now"),
+                {"now": now},
+            ).scalar_one()
+        return max(added or 0, ended or 0)
+
+
+class _Judge:
+    """Whether a value reaches a device."""
+
+    def __init__(self, form: Format, wish: Wish, lists: WarningLists, now: int, today: int) -> None:
+        self._strictest = form.strictest if not form.blocks else min(form.strictest, Pap.GREEN)
+        self._lists = lists
+        self._now = now
+        self._today = today
+        self._include = wish.include
+        self._min_confidence = wish.min_confidence
+
+    def would_decay(self, candidate: _Candidate) -> bool:
+        row = candidate.row
+        return (
+            "decayed" not in self._include
+            and row.valid_until is None
+            and decayed(row.kind, row.confidence, candidate.vouched, self._today)
+        )
+
+    def reason(self, candidate: _Candidate) -> str | None:
+        row = candidate.row
+        if not candidate.alone and "combined" not in self._include:
+            return COMBINED
+        return self._reason(row, candidate.pap, candidate.revoked) or (DECAYED if self.would_decay(candidate) else None)
+
+    def _reason(self, row: Row, pap: int, revoked: bool) -> str | None:
+        if pap > self._strictest:
+            return PERMITTED
+        if revoked and "revoked" not in self._include:
+            return REVOKED
+        if "expired" not in self._include:
+            if row.valid_until is not None and row.valid_until <= self._now:
+                return EXPIRED
+            if row.valid_from is not None and row.valid_from >= self._today + DAY:
+                return NOT_YET
+        if self._min_confidence and (row.confidence is None or row.confidence < self._min_confidence):
+            return f"confidence below {self._min_confidence}"
+        if "listed" not in self._include:
+            hits = self._lists.hits(row.kind, row.text)
+            if hits:
+                return LISTED + hits[0]
+        return None
+
+    def object_reason(self, reading: Reading, added: int) -> str | None:
+        """For formats that take whole objects: an indicator stays out for its values, anything else only when revoked."""
+        if reading.revoked and "revoked" not in self._include:
+            return REVOKED
+        if reading.pap > self._strictest:
+            return PERMITTED
+        if reading.type != "indicator":
+            return None
+        for kind, value, alone in reading.values:
+            if not alone:
+                continue
+            row = Row(
+                kind, value, reading.id, confidence=reading.confidence, valid_from=reading.valid_from,
+                valid_until=reading.valid_until,
+            )  # fmt: skip
+            vouched = max(reading.version, added)
+            reason = self._reason(row, reading.pap, reading.revoked)
+            if reason is None and self.would_decay(_Candidate(row, 0, alone, reading.pap, reading.revoked, vouched, 0)):
+                reason = DECAYED
+            if reason is not None:
+                return reason
+        return None
+
+
+class _Labelled(msgspec.Struct):
+    labels: list[str] = []
+
+
+_LABELS: Final = msgspec.json.Decoder(_Labelled)
+
+
+def _value_batch(
+    database: Database, view: Window, kind: str, after: tuple[str, int], *, labels: bool
+) -> list[tuple[_Candidate, str]]:
+    condition, parameters = visible(view)
+    column, join = ("b.raw", " JOIN body b ON b.object = o.pk") if labels else ("NULL", "")
+    query = text(
+        "SELECT v.key, v.object, v.alone, v.text, o.id, o.name, o.confidence, o.valid_from, o.valid_until, o.version,"
+        f" o.date_added, o.tlp, o.created_by, o.pap, o.revoked, o.collection, {column}"
+        f" FROM value v JOIN object o ON o.pk = v.object{join}"
+        f" WHERE v.kind = :kind AND (v.key, v.object) > (:key, :object) AND o.type = 'indicator' AND {NEWEST} AND {condition}"
+        f" ORDER BY v.key, v.object LIMIT {BATCH}"
+    )
+    parameters |= {"kind": kind, "key": after[0], "object": after[1]}
+    with database.reading() as connection:
+        rows = connection.execute(query, parameters).all()
+    batch = []
+    for (
+        key, pk, alone, whole, object_id, name, confidence, valid_from, valid_until, version, added, tlp, author, pap, revoked,
+        collection, raw,
+    ) in rows:  # fmt: skip
+        row = Row(
+            kind,
+            whole or key,
+            object_id,
+            name,
+            _labels(raw),
+            confidence,
+            valid_from,
+            valid_until,
+            version or added,
+            tlp,
+            author,
+        )
+        candidate = _Candidate(row, pk, bool(alone), pap, bool(revoked), max(version, added), collection)
+        batch.append((candidate, key))
+    return batch
+
+
+def _labels(raw: bytes | None) -> tuple[str, ...]:
+    return () if raw is None else tuple(_LABELS.decode(bytes(raw)).labels)
+
+
+def _sightings(database: Database, view: Window, candidates: list[_Candidate]) -> dict[str, int]:
+    """When each was last sighted, as far as this view shows; asked only of those that would fall out otherwise."""
+    if not candidates:
+        return {}
+    condition, parameters = visible(view)
+    query = text(
+        "SELECT a.target, max(o.date_added) FROM about a JOIN object o ON o.pk = a.object WHERE "
+        + database.among("a.target", "ids")
+        + f" AND o.type = 'sighting' AND {condition} GROUP BY a.target"
+    )
+    parameters["ids"] = database.listed({candidate.row.id for candidate in candidates})
+    with database.reading() as connection:
+        return {row[0]: int(row[1]) for row in connection.execute(query, parameters)}

@@ -1,0 +1,366 @@
+"""Taking objects in: one transaction a batch, all or nothing.
+
+Every writer of a collection holds its row lock until it commits, and ``date_added`` is given out under that lock: times rise
+in commit order, and no incremental reader ever misses an object (TAXII 2.1, section 3.3).
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, Literal, NamedTuple
+
+from sqlalchemy import Connection, select, text, update
+
+from sanjha.errors import Fatal, NotFound
+from sanjha.exchange.rules import (
+    Arriving,
+    Change,
+    Duplicate,
+    Known,
+    Sender,
+    SourceKind,
+    Store,
+    Variant,
+    effective_tlp,
+    place,
+    value_key,
+)
+from sanjha.exchange.search import forget_words
+from sanjha.exchange.tables import COLLECTION
+from sanjha.stix import upgrade
+from sanjha.stix.markings import UNMARKED
+from sanjha.stix.reading import Reading, read
+from sanjha.storage.engine import Database
+
+#: Objects a transaction. More would hold the collection's lock, and memory, for longer without being quicker.
+BATCH: Final = 5_000
+NAME_LENGTH: Final = 250  #: of the name kept beside the bytes, for lists
+
+_OBJECT_COLUMNS: Final = (
+    "pk", "collection", "date_added", "id", "type", "spec", "version", "strand", "latest", "tlp", "pap", "owner", "source",
+    "derived_from", "created_by", "revoked", "valid_from", "valid_until", "confidence", "name", "digest",
+)  # fmt: skip
+
+
+class Outcome(NamedTuple):
+    """What became of one object, in the order in which they came."""
+
+    id: str
+    version: int  #: microseconds; date_added for an object without a version of its own
+    result: Literal["stored", "duplicate", "variant"]
+    reason: str = ""  #: why it is a variant
+
+
+def take_in(
+    database: Database,
+    collection: int,
+    readings: Sequence[Reading],
+    sender: Sender,
+    now: int,
+    *,
+    also: Callable[[Connection, list[Outcome]], None] | None = None,
+) -> list[Outcome]:
+    """Stores a batch; ``also`` runs in the same transaction, told the outcomes (a feed keeps its cursor there).
+
+    ``now``: microseconds. Raises ``NotFound`` when the collection is gone. The order of outcomes is that of ``readings``.
+    """
+    with database.writing() as connection:
+        outcomes = _take_in(database, connection, collection, readings, sender, now)
+        if also is not None:
+            also(connection, outcomes)
+    return outcomes
+
+
+def _take_in(
+    database: Database, connection: Connection, collection: int, readings: Sequence[Reading], sender: Sender, now: int
+) -> list[Outcome]:
+    locked = connection.execute(
+        select(COLLECTION.c.last_added, COLLECTION.c.default_tlp).where(COLLECTION.c.pk == collection).with_for_update()
+    ).one_or_none()
+    if locked is None:
+        raise NotFound("the collection has been removed")
+    if not readings:
+        return []
+    last_added, default = locked
+    batch = _Batch(database, connection, collection, default, sender, now, max(now, last_added + 1), readings)
+    outcomes: list[Outcome | None] = [None] * len(readings)
+    # Marking definitions first: what they say decides how the others of the batch are read.
+    for position in sorted(range(len(readings)), key=lambda at: readings[at].states is None):
+        outcomes[position] = batch.take(readings[position])
+    batch.write()
+    batch.resolve()
+    if batch.added > last_added + 1:
+        connection.execute(update(COLLECTION).where(COLLECTION.c.pk == collection).values(last_added=batch.added - 1))
+    return [outcome for outcome in outcomes if outcome is not None]
+
+
+class _Batch:
+    """One batch on its way in: what is held already, what is to be written, and the next date to give out."""
+
+    def __init__(
+        self,
+        database: Database,
+        connection: Connection,
+        collection: int,
+        default: int,
+        sender: Sender,
+        now: int,
+        added: int,
+        readings: Sequence[Reading],
+    ) -> None:
+        self.database, self.connection = database, connection
+        self.collection, self.default, self.sender, self.now = collection, default, sender, now
+        self.added = added
+        self.known = self._known({reading.id for reading in readings})
+        self.markings = self._markings({ref for reading in readings for ref in reading.marking_refs})
+        self.stated: dict[str, tuple[int, int]] = {}
+        self.next_pk = self._primary_keys(2 * len(readings))
+        self.objects: list[tuple[Any, ...]] = []
+        self.bodies: list[tuple[int, bytes]] = []
+        self.values: list[tuple[Any, ...]] = []
+        self.about: list[tuple[str, int]] = []
+        self.unresolved: list[tuple[str, int]] = []
+        self.arrivals: dict[tuple[int, int], int] = {}
+        self.variants: list[dict[str, Any]] = []
+        self.changes: dict[int, Change] = {}
+        self.replaced: list[int] = []
+
+    def take(self, reading: Reading) -> Outcome:
+        """Places one object, and the 2.1 form of a 2.0 one behind it."""
+        placed = self._place(reading, None)
+        if isinstance(placed, Duplicate):
+            return Outcome(reading.id, reading.version, "duplicate")
+        if isinstance(placed, Variant):
+            return Outcome(reading.id, reading.version, "variant", placed.reason)
+        outcome = Outcome(reading.id, reading.version or self.added - 1, "stored")
+        if reading.spec == 20:
+            derived = read(upgrade.to_21(reading.raw).raw)
+            if isinstance(derived, Reading):
+                self._place(derived, self.objects[-1][0])
+        return outcome
+
+    def _place(self, reading: Reading, origin: int | None) -> Store | Duplicate | Variant:
+        sender = self.sender
+        raised: list[int] = []
+        waits: list[str] = []
+        pap = reading.pap
+        for ref in reading.marking_refs:
+            levels = self.markings.get(ref)
+            if levels is None:
+                waits.append(ref)
+            else:
+                raised.append(levels[0])
+                pap = max(pap, levels[1])
+        tlp = effective_tlp(reading.tlp, raised, bool(waits), self.default)
+        digest = hashlib.sha256(reading.raw).digest()
+        held = self.known.get(reading.id)
+        arriving = Arriving(
+            reading.id, reading.spec, reading.version, digest, tlp, reading.created_by, origin is not None
+        )
+        decision = place(arriving, held or (), sender)
+        if isinstance(decision, Duplicate):
+            self.arrivals.setdefault((decision.pk, sender.source), self.now)
+            return decision
+        if isinstance(decision, Variant):
+            if origin is None:
+                self.variants.append(
+                    {
+                        "collection": self.collection, "object": decision.pk, "id": reading.id, "version": reading.version,
+                        "reason": decision.reason, "source": sender.source, "tlp": tlp, "at": self.now, "digest": digest,
+                        "raw": reading.raw,
+                    }
+                )  # fmt: skip
+            return decision
+        pk = next(self.next_pk)
+        name = reading.name
+        if name is not None:
+            name = name[:NAME_LENGTH].replace("\0", "")  # PostgreSQL's text holds no NUL
+        self.objects.append(
+            (
+                pk, self.collection, self.added, reading.id, reading.type, reading.spec, reading.version, decision.strand,
+                decision.latest, decision.tlp, pap, sender.organisation, sender.source, origin, reading.created_by,
+                reading.revoked, reading.valid_from, reading.valid_until, reading.confidence, name, digest,
+            )
+        )  # fmt: skip
+        self.added += 1
+        self.bodies.append((pk, reading.raw))
+        self._index(pk, reading)
+        self.unresolved.extend((ref, pk) for ref in set(waits))
+        if reading.states is not None:
+            tlp_old, pap_old = self.markings.get(reading.id, (UNMARKED, UNMARKED))
+            self.markings[reading.id] = max(tlp_old, reading.states[0]), max(pap_old, reading.states[1])
+            self.stated[reading.id] = self.markings[reading.id]
+        if held is None:
+            held = self.known[reading.id] = []
+        elif decision.changes or decision.replaces is not None:
+            self._apply(held, decision)
+        held.append(
+            Known(
+                pk, reading.id, reading.spec, reading.version, decision.strand, digest, decision.tlp, sender.organisation,
+                reading.created_by, decision.latest, sender.kind, origin is not None,
+            )
+        )  # fmt: skip
+        return decision
+
+    def _index(self, pk: int, reading: Reading) -> None:
+        if reading.values:
+            seen: dict[tuple[str, str], tuple[Any, ...]] = {}
+            for kind, value, alone in reading.values:
+                key, whole = value_key(value)
+                old = seen.get((kind, key))
+                if old is None or (alone and not old[3]):
+                    seen[kind, key] = (kind, key, pk, alone, whole)
+            self.values.extend(seen.values())
+        if reading.about:
+            self.about.extend((target, pk) for target in set(reading.about))
+
+    def _apply(self, held: list[Known], decision: Store) -> None:
+        changed = {change.pk: change for change in decision.changes}
+        self.changes.update(changed)
+        for position, row in enumerate(held):
+            change = changed.get(row.pk)
+            if change is not None:
+                held[position] = row._replace(latest=change.latest, tlp=change.tlp)
+        if decision.replaces is not None:
+            held[:] = [row for row in held if row.pk != decision.replaces]
+            self.replaced.append(decision.replaces)
+
+    def _known(self, ids: set[str]) -> dict[str, list[Known]]:
+        query = (
+            "SELECT o.pk, o.id, o.spec, o.version, o.strand, o.digest, o.tlp, o.owner, o.created_by, o.latest, s.kind,"
+            " o.derived_from FROM object o JOIN source s ON s.pk = o.source"
+            " WHERE o.collection = :collection AND " + self.database.among("o.id", "ids")
+        )
+        known: dict[str, list[Known]] = {}
+        for row in self.connection.execute(
+            text(query), {"collection": self.collection, "ids": self.database.listed(ids)}
+        ):
+            read_off: Any = tuple(row)
+            held = Known._make((*read_off[:10], SourceKind(read_off[10]), read_off[11] is not None))
+            known.setdefault(held.id, []).append(held)
+        return known
+
+    def _markings(self, ids: set[str]) -> dict[str, tuple[int, int]]:
+        if not ids:
+            return {}
+        query = "SELECT id, tlp, pap FROM marking WHERE collection = :collection AND " + self.database.among(
+            "id", "ids"
+        )
+        found = self.connection.execute(text(query), {"collection": self.collection, "ids": self.database.listed(ids)})
+        return {row[0]: (row[1], row[2]) for row in found}
+
+    def _primary_keys(self, count: int) -> Iterator[int]:
+        if self.database.kind == "sqlite":  # the write lock is ours: nobody else counts on
+            top = self.connection.execute(text("SELECT coalesce(max(pk), 0) FROM object")).scalar_one()
+            return iter(range(top + 1, top + 1 + count))
+        query = text("SELECT nextval('object_pk_seq') FROM generate_series(1, :n)")
+        return iter(self.connection.execute(query, {"n": count}).scalars().all())
+
+    def write(self) -> None:
+        """Everything of the batch, table by table."""
+        connection, insert = self.connection, self.database.insert_many
+        if self.replaced:
+            remove(self.database, connection, self.replaced)
+        insert(connection, "object", _OBJECT_COLUMNS, self.objects)
+        insert(connection, "body", ("object", "raw"), self.bodies)
+        insert(connection, "value", ("kind", "key", "object", "alone", "text"), self.values)
+        insert(connection, "about", ("target", "object"), self.about)
+        insert(connection, "unresolved", ("marking", "object"), self.unresolved)
+        lengths = {
+            ("ipv6" if ":" in row[1] else "ipv4", int(row[1].rpartition("/")[2]))
+            for row in self.values
+            if row[0] == "cidr"
+        }
+        for statement, parameters in (
+            (
+                "INSERT INTO network_length (kind, length) VALUES (:kind, :length) ON CONFLICT DO NOTHING",
+                [{"kind": kind, "length": length} for kind, length in sorted(lengths)],
+            ),
+            (
+                "UPDATE object SET latest = :latest, tlp = :tlp WHERE pk = :pk",
+                [c._asdict() for c in self.changes.values()],
+            ),
+            (
+                "INSERT INTO marking (collection, id, tlp, pap) VALUES (:c, :id, :tlp, :pap)"
+                " ON CONFLICT (collection, id) DO UPDATE SET tlp = excluded.tlp, pap = excluded.pap",
+                [{"c": self.collection, "id": i, "tlp": s[0], "pap": s[1]} for i, s in self.stated.items()],
+            ),
+            (
+                "INSERT INTO arrival (object, source, at) VALUES (:o, :s, :at) ON CONFLICT DO NOTHING",
+                [{"o": pk, "s": source, "at": at} for (pk, source), at in self.arrivals.items()],
+            ),
+            (
+                "INSERT INTO variant (collection, object, id, version, reason, source, tlp, at, digest, raw) VALUES"
+                " (:collection, :object, :id, :version, :reason, :source, :tlp, :at, :digest, :raw) ON CONFLICT DO NOTHING",
+                self.variants,
+            ),
+        ):
+            if parameters:
+                connection.execute(text(statement), parameters)
+
+    def resolve(self) -> None:
+        """Reads anew what waited for a marking that has come; what opens up by it gets a new ``date_added``.
+
+        Without the new time an incremental reader who could not see the object before would never meet it.
+        """
+        if not self.stated:
+            return
+        waiting = text(
+            "SELECT DISTINCT u.object, b.raw, o.tlp, o.date_added FROM unresolved u JOIN object o ON o.pk = u.object"
+            " JOIN body b ON b.object = u.object WHERE o.collection = :collection AND "
+            + self.database.among("u.marking", "ids")
+            + f" ORDER BY o.date_added LIMIT {BATCH}"
+        )
+        parameters = {"collection": self.collection, "ids": self.database.listed(self.stated)}
+        while rows := self.connection.execute(waiting, parameters).all():
+            done = self.database.listed([row[0] for row in rows])
+            self.connection.execute(
+                text(
+                    f"DELETE FROM unresolved WHERE {self.database.among('marking', 'ids')}"
+                    f" AND {self.database.among('object', 'pks')}"
+                ),
+                {"ids": parameters["ids"], "pks": done},
+            )
+            left = self.connection.execute(
+                text(f"SELECT DISTINCT object FROM unresolved WHERE {self.database.among('object', 'pks')}"),
+                {"pks": done},
+            )
+            still = set(left.scalars())
+            updates = [self._read_again(*row) for row in rows if row[0] not in still]
+            if updates:
+                statement = "UPDATE object SET tlp = :tlp, pap = :pap, date_added = :added WHERE pk = :pk"
+                self.connection.execute(text(statement), updates)
+
+    def _read_again(self, pk: int, raw: bytes, tlp: int, date: int) -> dict[str, int]:
+        reading = read(bytes(raw))
+        if not isinstance(reading, Reading):
+            raise Fatal("a stored object can no longer be read; run: sanjha fsck", object=pk)
+        levels = self._markings(set(reading.marking_refs))
+        level = effective_tlp(reading.tlp, [v[0] for v in levels.values()], False, self.default)
+        if level < tlp:
+            date, self.added = self.added, self.added + 1
+        return {"pk": pk, "tlp": level, "pap": max([reading.pap, *(v[1] for v in levels.values())]), "added": date}
+
+
+def remove(database: Database, connection: Connection, pks: Sequence[int]) -> None:
+    """Takes rows out of every table that speaks of them. What an object indexes is read off its bytes again."""
+    listed = database.listed(pks)
+    query = text("SELECT object, raw FROM body WHERE " + database.among("object", "pks"))
+    values, about = [], []
+    for pk, raw in connection.execute(query, {"pks": listed}).all():
+        reading = read(bytes(raw))
+        if isinstance(reading, Reading):
+            values += [{"kind": v[0], "key": value_key(v[1])[0], "object": pk} for v in reading.values]
+            about += [{"target": target, "object": pk} for target in reading.about]
+    if values:
+        connection.execute(text("DELETE FROM value WHERE kind = :kind AND key = :key AND object = :object"), values)
+    if about:
+        connection.execute(text("DELETE FROM about WHERE target = :target AND object = :object"), about)
+    forget_words(database, connection, pks)
+    for table, column in (
+        ("arrival", "object"),
+        ("unresolved", "object"),
+        ("variant", "object"),
+        ("body", "object"),
+        ("object", "pk"),
+    ):
+        connection.execute(text(f"DELETE FROM {table} WHERE {database.among(column, 'pks')}"), {"pks": listed})

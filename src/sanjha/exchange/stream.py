@@ -1,0 +1,211 @@
+"""Following what arrives: one ordered stream over all that an asker may see, with resume and "only what touches me".
+
+The store is the outbox: objects in the order of their ``date_added``, removals beside them, both given out under the
+collection's lock. A position is how far each collection has been told, so a follower who comes back misses nothing.
+"""
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, Literal
+
+import msgspec
+from sqlalchemy import Connection, text
+
+from sanjha.errors import Malformed
+from sanjha.exchange.pages import Filter, read_page
+from sanjha.exchange.tables import WATCH
+from sanjha.exchange.visibility import Window, visible
+from sanjha.stix.reading import Reading, read
+from sanjha.stix.values import canonical
+from sanjha.storage.engine import Database
+
+BATCH: Final = 500  #: events a read
+MOST_WATCHED: Final = 10_000  #: ranges, AS numbers and domains of one organisation
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Something came or went. ``at`` orders events of one collection (microseconds)."""
+
+    kind: Literal["object", "removed"]
+    collection: int
+    at: int
+    id: str
+    version: int
+    raw: bytes | None = None
+
+
+Position = dict[int, int]  #: collection: the last ``at`` that was told
+
+
+def position_now(connection: Connection, view: Window) -> Position:
+    """The end of the stream: from here only what is new."""
+    rows = connection.execute(text("SELECT pk, last_added FROM collection")).all()
+    return {row[0]: row[1] for row in rows if row[0] in view.collections}
+
+
+def follow(database: Database, view: Window, position: Position, *, most: int = BATCH) -> tuple[list[Event], Position]:
+    """At most ``most`` events of each collection after ``position``, and the position behind them.
+
+    A collection that ``position`` does not name begins at its first object.
+    """
+    events: list[Event] = []
+    after = dict(position)
+    for collection, ceiling in view.ceilings:
+        one = Window(view.organisation, ((collection, ceiling),))
+        since = position.get(collection, -1)
+        page = read_page(database, one, Filter(), since, most)
+        end = page.entries[-1].date_added if page.more else None
+        gone = _removals(database, one, since, end, most)
+        if len(gone) == most:  # tell no object beyond the last removal that was read
+            end = gone[-1].at if end is None else min(end, gone[-1].at)
+        came = [
+            Event("object", collection, entry.date_added, entry.id, entry.version, entry.raw)
+            for entry in page.entries
+            if end is None or entry.date_added <= end
+        ]
+        told = sorted([*came, *(event for event in gone if end is None or event.at <= end)], key=lambda event: event.at)
+        if told:
+            after[collection] = told[-1].at
+            events += told
+    return events, after
+
+
+def _removals(database: Database, view: Window, since: int, until: int | None, most: int) -> list[Event]:
+    condition, parameters = visible(view, strands=False)  # a removal has the marking and the owner of what went
+    query = (
+        "SELECT o.collection, o.date_removed, o.id, o.version FROM removal o WHERE o.date_removed > :since"
+        + (" AND o.date_removed <= :until" if until is not None else "")
+        + f" AND {condition} ORDER BY o.date_removed LIMIT :most"
+    )
+    parameters |= {"since": since, "until": until, "most": most}
+    if until is None:
+        del parameters["until"]
+    with database.reading() as connection:
+        rows = connection.execute(text(query), parameters).all()
+    return [Event("removed", row[0], row[1], row[2], row[3]) for row in rows]
+
+
+class Watched:
+    """What an organisation calls its own, and whether an object names any of it. Pure."""
+
+    def __init__(self, entries: Iterable[tuple[str, str]]) -> None:
+        self._domains: set[str] = set()
+        self._asns: set[str] = set()
+        networks: dict[int, list[tuple[int, int]]] = {4: [], 6: []}
+        for kind, each in entries:
+            if kind == "domain":
+                self._domains.add(each)
+            elif kind == "asn":
+                self._asns.add(each)
+            else:
+                network = ipaddress.ip_network(each)
+                networks[network.version].append((int(network.network_address), int(network.broadcast_address)))
+        self._networks = {version: _union(ranges) for version, ranges in networks.items()}
+
+    def touches(self, reading: Reading) -> bool:
+        """Whether a value of the object lies in a range, is an AS number, or is at or below a domain that is watched."""
+        return any(self._touched(value[0], value[1]) for value in reading.values)
+
+    def _touched(self, kind: str, each: str) -> bool:
+        if kind in ("ipv4", "ipv6", "cidr"):
+            network = ipaddress.ip_network(each)
+            first, last = int(network.network_address), int(network.broadcast_address)
+            return _overlaps(self._networks[network.version], first, last)
+        if kind == "asn":
+            return each in self._asns
+        if kind == "domain":
+            return self._below(each)
+        if kind == "email":
+            return self._below(each.rpartition("@")[2])
+        if kind == "url":
+            return self._host(each)
+        return False
+
+    def _host(self, url: str) -> bool:
+        host = url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+        if host.startswith("["):
+            return self._address(host[1:].partition("]")[0])
+        host = host.partition(":")[0]
+        return self._below(host) or self._address(host)
+
+    def _address(self, host: str) -> bool:
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            return False
+        return _overlaps(self._networks[address.version], int(address), int(address))
+
+    def _below(self, domain: str) -> bool:
+        while domain:
+            if domain in self._domains:
+                return True
+            domain = domain.partition(".")[2]
+        return False
+
+
+def _union(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    joined: list[tuple[int, int]] = []
+    for first, last in sorted(ranges):
+        if joined and first <= joined[-1][1] + 1:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], last))
+        else:
+            joined.append((first, last))
+    return joined
+
+
+def _overlaps(ranges: list[tuple[int, int]], first: int, last: int) -> bool:
+    low, high = 0, len(ranges)
+    while low < high:  # the first range that ends at or after ``first``
+        middle = (low + high) // 2
+        if ranges[middle][1] < first:
+            low = middle + 1
+        else:
+            high = middle
+    return low < len(ranges) and ranges[low][0] <= last
+
+
+def read_watched(connection: Connection, organisation: int) -> list[tuple[str, str]]:
+    """What an organisation watches, as (kind, text), sorted."""
+    rows = connection.execute(
+        WATCH.select().where(WATCH.c.organisation == organisation).order_by(WATCH.c.kind, WATCH.c.text)
+    )
+    return [(row.kind, row.text) for row in rows]
+
+
+def keep_watched(
+    connection: Connection, organisation: int, entries: Sequence[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """Replaces what an organisation watches. Raises ``Malformed`` for what is no network, AS number or domain."""
+    if len(entries) > MOST_WATCHED:
+        raise Malformed(f"{MOST_WATCHED:,} ranges, AS numbers and domains at most")
+    kept: set[tuple[str, str]] = set()
+    for kind, each in entries:
+        if kind not in ("cidr", "asn", "domain"):
+            raise Malformed(f"{kind!r} cannot be watched: cidr, asn or domain")
+        if kind == "cidr":
+            try:
+                kept.add(("cidr", str(ipaddress.ip_network(each.strip(), strict=False))))
+            except ValueError:
+                raise Malformed(f"{each!r} is no address or network") from None
+        else:
+            kept.add((kind, canonical(kind, each).text))
+    connection.execute(WATCH.delete().where(WATCH.c.organisation == organisation))
+    rows: list[dict[str, Any]] = [{"organisation": organisation, "kind": k, "text": t} for k, t in sorted(kept)]
+    if rows:
+        connection.execute(WATCH.insert(), rows)
+    return sorted(kept)
+
+
+def touching(events: Iterable[Event], watched: Watched | None) -> list[Event]:
+    """Only the events that touch what is watched; removals always, since what went may have."""
+    if watched is None:
+        return list(events)
+    kept = []
+    for event in events:
+        if event.raw is None:
+            kept.append(event)
+            continue
+        reading = read(event.raw)
+        if isinstance(reading, Reading) and watched.touches(reading):
+            kept.append(event)
+    return kept

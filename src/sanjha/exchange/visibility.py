@@ -1,0 +1,71 @@
+"""The visibility rule (rules.may_see) as SQL: the only place where it is written a second time, and a test compares the two."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from sanjha.access.actions import Action
+from sanjha.access.policy import Actor, allows
+from sanjha.exchange.rules import LATEST
+
+
+class Window(msgspec.Struct, frozen=True):
+    """What one asker may see: collections by ceiling, and always their own."""
+
+    organisation: int
+    ceilings: tuple[tuple[int, int], ...]  #: (collection, strictest TLP), sorted
+
+    @property
+    def collections(self) -> tuple[int, ...]:
+        """The keys of the collections seen."""
+        return tuple(collection for collection, _ in self.ceilings)
+
+    def narrowed(self, ceiling: int) -> "Window":
+        """The same, but nothing stricter than ``ceiling`` (an export for somebody else)."""
+        return Window(self.organisation, tuple((c, min(level, ceiling)) for c, level in self.ceilings))
+
+
+def window(actor: Actor, action: Action, collections: Iterable[int]) -> Window:
+    """The part of ``collections`` in which ``actor`` may do ``action``; it may be empty, and then nothing is seen."""
+    ceilings = []
+    for collection in sorted(collections):
+        grant = actor.grant(collection)
+        if grant is not None and allows(actor, action, collection):
+            ceilings.append((collection, int(grant.ceiling)))
+    return Window(actor.organisation, tuple(ceilings))
+
+
+_SEEN: Final = "({row}.tlp <= {ceiling} OR {row}.owner = :organisation)"
+_FIRST_STRAND: Final = (
+    "(o.strand = 0 OR NOT EXISTS (SELECT 1 FROM object lower WHERE lower.collection = o.collection AND lower.id = o.id"
+    " AND lower.strand < o.strand AND {seen}))"
+)
+
+
+def visible(view: Window, *, strands: bool = True) -> tuple[str, dict[str, Any]]:
+    """(condition on ``object AS o``, parameters). Of several strands of one id the asker gets the first that they may see.
+
+    ``strands=False`` for rows that have none (removals).
+    """
+    if not view.ceilings:
+        return "1 = 0", {}
+    levels = sorted({ceiling for _, ceiling in view.ceilings})
+    parameters: dict[str, Any] = {"organisation": view.organisation}
+    parts = []
+    for level in levels:
+        names = []
+        for number, collection in enumerate(c for c, held in view.ceilings if held == level):
+            parameters[f"c{level}_{number}"] = collection
+            names.append(f":c{level}_{number}")
+        here = f"o.collection = {names[0]}" if len(names) == 1 else f"o.collection IN ({', '.join(names)})"
+        seen = _SEEN.format(row="o", ceiling=f":l{level}")
+        first = _FIRST_STRAND.format(seen=_SEEN.format(row="lower", ceiling=f":l{level}"))
+        parameters[f"l{level}"] = level
+        parts.append(f"{here} AND {seen} AND {first}" if strands else f"{here} AND {seen}")
+    if len(parts) == 1:
+        return parts[0], parameters
+    return "(" + " OR ".join(f"({part})" for part in parts) + ")", parameters
+
+
+NEWEST: Final = f"o.latest = {LATEST}"  #: condition: the current version of each object

@@ -1,0 +1,182 @@
+import hashlib
+import json
+from typing import Any
+
+import pytest
+
+from sanjha.formats import misp
+from sanjha.formats.misp import Organisation, feed, render
+from sanjha.formats.misp_levels import PAP_REFS, TLP_REFS, pap_definition
+from sanjha.formats.shape import Context
+from sanjha.stix.markings import Pap, Tlp
+
+NODE = Organisation("00000000-0000-4000-8000-00000000000a", "Node")
+AUTHOR = "identity--00000000-0000-4000-8000-000000000002"
+NOW = 1_700_000_000_000_000
+
+
+def ident(kind: str, number: int) -> str:
+    return f"{kind}--00000000-0000-4000-8000-{number:012d}"
+
+
+def indicator(number: int, pattern: str = "[domain-name:value = 'example.org']", **more: Any) -> bytes:
+    return json.dumps({
+        "type": "indicator", "spec_version": "2.1", "id": ident("indicator", number), "created_by_ref": AUTHOR,
+        "created": "2023-11-10T08:00:00Z", "modified": "2023-11-10T09:00:00Z", "pattern": pattern,
+        "pattern_type": "stix", "valid_from": "2023-11-10T08:00:00Z", **more,
+    }).encode()  # fmt: skip
+
+
+IDENTITY = json.dumps({"type": "identity", "id": AUTHOR, "name": "Example CERT"}).encode()
+
+
+def report(*refs: str, number: int = 900, **more: Any) -> bytes:
+    return json.dumps({
+        "type": "report", "id": ident("report", number), "created": "2023-11-10T08:00:00Z",
+        "modified": "2023-11-10T09:00:00Z", "created_by_ref": AUTHOR, "name": "A report", "object_refs": refs, **more,
+    }).encode()  # fmt: skip
+
+
+def files(*objects: bytes) -> dict[str, Any]:
+    found = dict(feed(lambda: objects, NODE, now=NOW))
+    return {name: body.decode() if name == "hashes.csv" else json.loads(body) for name, body in found.items()}
+
+
+def events(*objects: bytes) -> list[dict[str, Any]]:
+    return [body["Event"] for name, body in files(*objects).items() if name not in ("manifest.json", "hashes.csv")]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "rows"),
+    [
+        ("[ipv4-addr:value = '192.0.2.1']", [("ip-dst", "192.0.2.1")]),
+        ("[ipv4-addr:value ISSUBSET '192.0.2.0/24']", [("ip-dst", "192.0.2.0/24")]),
+        ("[domain-name:value = 'Example.ORG.']", [("domain", "example.org")]),
+        ("[url:value = 'http://example.org/a']", [("url", "http://example.org/a")]),
+        ("[file:hashes.'SHA-256' = '" + "A" * 64 + "']", [("sha256", "a" * 64)]),
+        (
+            "[ipv4-addr:value = '192.0.2.1' OR ipv4-addr:value = '192.0.2.2']",
+            [("ip-dst", "192.0.2.1"), ("ip-dst", "192.0.2.2")],
+        ),
+        (
+            "[network-traffic:src_ref.type = 'ipv4-addr' AND network-traffic:src_ref.value = '192.0.2.1']",
+            [("ip-src", "192.0.2.1")],
+        ),
+        ("[email-message:from_ref.value = 'a@example.org']", [("email-src", "a@example.org")]),
+    ],
+)
+def test_a_pattern_of_values_becomes_attributes(pattern: str, rows: list[tuple[str, str]]) -> None:
+    (event,) = events(indicator(1, pattern))
+    assert [(entry["type"], entry["value"]) for entry in event["Attribute"]] == rows
+    assert all(entry["to_ids"] for entry in event["Attribute"])
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "[ipv4-addr:value = '192.0.2.1' OR process:name = 'x']",
+        "[ipv4-addr:value = '192.0.2.1' AND domain-name:value = 'example.org']",
+        "[domain-name:value != 'example.org']",
+        "[ipv4-addr:value = '192.0.2.1'] REPEATS 3 TIMES",
+        "[network-traffic:src_ref.value = '192.0.2.1' OR network-traffic:dst_ref.value = '192.0.2.2']",
+        "not a pattern",
+    ],
+)
+def test_a_pattern_that_attributes_cannot_say_goes_over_whole(pattern: str) -> None:
+    (event,) = events(indicator(1, pattern))
+    assert [(entry["type"], entry["value"]) for entry in event["Attribute"]] == [("stix2-pattern", pattern)]
+
+
+@pytest.mark.parametrize("more", [{"revoked": True}, {"valid_until": "2023-11-14T00:00:00Z"}])
+def test_what_is_revoked_or_expired_does_not_detect(more: dict[str, Any]) -> None:
+    (event,) = events(indicator(1, **more))
+    assert [entry["to_ids"] for entry in event["Attribute"]] == [False]
+
+
+def test_a_report_is_an_event_and_the_rest_is_gathered_by_day_author_and_marking() -> None:
+    red = {"object_marking_refs": [TLP_REFS[Tlp.RED], PAP_REFS[Pap.AMBER]]}
+    found = events(
+        IDENTITY,
+        indicator(1),
+        indicator(2, "[ipv4-addr:value = '192.0.2.2']"),
+        indicator(3, "[ipv4-addr:value = '192.0.2.3']", **red),
+        indicator(4, "[ipv4-addr:value = '192.0.2.4']", created="2023-11-11T00:00:00Z"),
+        report(ident("indicator", 1), ident("malware", 7), object_marking_refs=[TLP_REFS[Tlp.GREEN]]),
+    )
+    told = {event["info"]: event for event in found}
+    assert len(found) == 4
+    mine = told["A report"]
+    assert mine["uuid"] == ident("report", 900).partition("--")[2]
+    assert mine["Orgc"] == {"uuid": AUTHOR.partition("--")[2], "name": "Example CERT"}
+    assert mine["Tag"] == [{"name": "tlp:green"}]
+    assert mine["Attribute"][0]["uuid"] == ident("indicator", 1).partition("--")[2]
+    days = [event for event in found if event is not mine]
+    assert sorted((event["date"], [tag["name"] for tag in event["Tag"]]) for event in days) == [
+        ("2023-11-10", []),
+        ("2023-11-10", ["tlp:red", "PAP:AMBER"]),
+        ("2023-11-11", []),
+    ]
+    assert {tag["name"] for event in days for entry in event["Attribute"] for tag in entry.get("Tag", [])} == {
+        "tlp:red",
+        "PAP:AMBER",
+    }
+
+
+def test_an_indicator_of_two_reports_is_in_both_under_different_uuids() -> None:
+    one, two = events(indicator(1), report(ident("indicator", 1)), report(ident("indicator", 1), number=901))
+    assert one["Attribute"][0]["value"] == two["Attribute"][0]["value"]
+    assert one["Attribute"][0]["uuid"] != two["Attribute"][0]["uuid"]
+
+
+def test_equal_values_of_an_event_are_one_attribute_under_the_strictest_marking() -> None:
+    refs = [ident("indicator", 1), ident("domain-name", 2)]
+    observable = {"type": "domain-name", "id": refs[1], "value": "example.org"}
+    observable["object_marking_refs"] = [TLP_REFS[Tlp.RED]]  # type: ignore[assignment]
+    (event,) = events(
+        indicator(1, object_marking_refs=[TLP_REFS[Tlp.GREEN]]), json.dumps(observable).encode(), report(*refs)
+    )
+    (entry,) = event["Attribute"]
+    assert entry["to_ids"] is True
+    assert entry["Tag"] == [{"name": "tlp:red"}]
+
+
+def test_foreign_and_granular_markings_travel_too() -> None:
+    marking = json.dumps(pap_definition(Pap.RED) | {"id": ident("marking-definition", 5)}).encode()
+    (event,) = events(
+        marking,
+        indicator(1, granular_markings=[{"marking_ref": ident("marking-definition", 5), "selectors": ["pattern"]}]),
+    )
+    assert event["Tag"] == [{"name": "PAP:RED"}]
+
+
+def test_an_event_has_a_bounded_number_of_attributes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(misp, "MAX_ATTRIBUTES", 2)
+    found = events(*(indicator(number, f"[ipv4-addr:value = '192.0.2.{number}']") for number in range(5)))
+    assert [len(event["Attribute"]) for event in found] == [2, 2, 1]
+    assert [event.get("extends_uuid") for event in found] == [None, found[0]["uuid"], found[0]["uuid"]]
+
+
+def test_the_feed_has_its_manifest_and_hashes_and_is_the_same_every_time() -> None:
+    objects = (indicator(1), indicator(2, "[ipv4-addr:value = '192.0.2.2']"))
+    found = files(*objects)
+    (name,) = (name for name in found if name not in ("manifest.json", "hashes.csv"))
+    event = found[name]["Event"]
+    assert name == f"{event['uuid']}.json"
+    assert set(found["manifest.json"]) == {event["uuid"]}
+    assert found["manifest.json"][event["uuid"]]["timestamp"] == event["timestamp"] == "1699606800"
+    digests = {hashlib.md5(value.encode()).hexdigest() for value in ("example.org", "192.0.2.2")}
+    assert {line.split(",")[0] for line in found["hashes.csv"].split()} == digests
+    assert found == files(*objects)
+
+
+def test_what_has_no_misp_form_is_told() -> None:
+    told: list[str] = []
+    objects = [b'{"type":"campaign","id":"campaign--1"}', indicator(1), b"{broken", b'{"type":3,"id":[]}']
+    list(feed(lambda: objects, NODE, now=NOW, left_out=told.append))
+    assert told == ["campaign--1"]
+
+
+def test_one_file_holds_all_events() -> None:
+    body = b"".join(render(iter([indicator(1), report(ident("indicator", 1))]), Context("Node", NOW)))
+    assert [item["Event"]["info"] for item in json.loads(body)["response"]] == ["A report"]
+    assert json.loads(b"".join(render(iter([]), Context("Node")))) == {"response": []}

@@ -12,7 +12,7 @@ live with it (each point has a test):
   original id is an external reference); organisations are undated constants;
 * deletion: it converts deleted attributes as if they lived; here their objects are ``revoked``.
 
-The same bytes in give the same bytes out. Imported on first use: pymisp takes about 2 s and 90 MB to load.
+The same bytes in give the same bytes out. Imported on first use: pymisp takes about 2 s and 70 MB to load.
 """
 
 import contextlib

@@ -26,7 +26,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     origin: str = ""  #: how others reach this node, ``https://cert.example``; empty: links are relative
     listen: str = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8720
-    max_content_length: Annotated[int, msgspec.Meta(ge=1_024)] = 100 * 1024 * 1024
+    max_content_length: Annotated[int, msgspec.Meta(ge=1_024)] = 32 * 1024 * 1024
     page_size: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1_000  #: most objects a page, and the default
     requests_per_minute: Annotated[int, msgspec.Meta(ge=0)] = 0  #: a token; 0: no limit
     status_hours: Annotated[int, msgspec.Meta(ge=24)] = 48  #: TAXII 2.1, section 4.3: at least 24

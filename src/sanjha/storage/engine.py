@@ -31,7 +31,9 @@ METADATA: Final = MetaData()
 READERS: Final = 8  #: open connections for reading, per process
 READER_CACHE_KIB: Final = 4 * 1024  #: SQLite page cache of one reader; the system's file cache does the rest
 WRITER_CACHE_KIB: Final = 64 * 1024  #: random index inserts at 1,000,000 objects stay in memory
-CHECKPOINT_PAGES: Final = 4_000  #: about 16 MB of WAL before a checkpoint
+CHECKPOINT_PAGES: Final = (
+    16_000  #: 64 MB of WAL before a checkpoint: fewer pages are written twice (measured: +50 % over 4,000)
+)
 LOCK_WAIT_SECONDS: Final = 60.0  #: a writer that waits longer says so instead of hanging
 BUSY_MILLISECONDS: Final = 10_000
 

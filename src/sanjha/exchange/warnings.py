@@ -38,7 +38,7 @@ class WarningListing(msgspec.Struct):
 class _Head(msgspec.Struct):
     name: str
     version: int
-    list: list[msgspec.Raw] = []
+    entries: list[msgspec.Raw] = msgspec.field(default_factory=list, name="list")
 
 
 class Warnings:
@@ -73,10 +73,10 @@ def keep_list(connection: Connection, raw: bytes) -> WarningListing:
         select(WARNING_LIST.c.version).where(WARNING_LIST.c.name == head.name)
     ).scalar_one_or_none()
     if held is not None and held >= head.version:
-        return WarningListing(head.name, int(held), len(head.list))
+        return WarningListing(head.name, int(held), len(head.entries))
     connection.execute(delete(WARNING_LIST).where(WARNING_LIST.c.name == head.name))
     connection.execute(insert(WARNING_LIST).values(name=head.name, version=head.version, raw=raw))
-    return WarningListing(head.name, head.version, len(head.list))
+    return WarningListing(head.name, head.version, len(head.entries))
 
 
 def list_lists(connection: Connection) -> list[WarningListing]:
@@ -84,7 +84,7 @@ def list_lists(connection: Connection) -> list[WarningListing]:
     found = []
     for raw in connection.execute(select(WARNING_LIST.c.raw).order_by(WARNING_LIST.c.name)).scalars():
         head = msgspec.json.decode(bytes(raw), type=_Head)
-        found.append(WarningListing(head.name, head.version, len(head.list)))
+        found.append(WarningListing(head.name, head.version, len(head.entries)))
     return found
 
 

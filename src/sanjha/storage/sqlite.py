@@ -195,5 +195,8 @@ class ApswDialect(SQLiteDialect):
     def get_isolation_level(self, dbapi_connection: Any) -> Any:
         return "SERIALIZABLE"
 
+    def _get_server_version_info(self, connection: Any) -> tuple[int, ...]:
+        return _Dbapi.sqlite_version_info
+
     def is_disconnect(self, e: Any, connection: Any, cursor: Any) -> bool:
         return False

@@ -156,7 +156,7 @@ def _run(chosen: argparse.Namespace, argv: Sequence[str]) -> int:
         bench.rounds([*ours, *others])
         bench.large(ours, others)
         writer.finish(round(time.monotonic() - started, 1))
-        found = Results(writer.figures + results.soaked(PLACE / "soak.jsonl"))
+        found = Results(writer.figures + results.soaked(PLACE))
         _report(writer.machine, found, chosen.report or (REPORT if full else None))
     return 1 if any(verdict.met is False for verdict in verdicts(found)) else 0
 
@@ -170,7 +170,7 @@ def main(argv: Sequence[str]) -> int:
     chosen = _arguments(argv)
     if chosen.source:
         machine, found = results.read(chosen.source)
-        found = Results(found.figures + results.soaked(PLACE / "soak.jsonl"))
+        found = Results(found.figures + results.soaked(PLACE))
         _report(machine, found, chosen.report)
         return 0
     return _run(chosen, argv)

@@ -147,10 +147,13 @@ class Client:
 
         auth = Bearer() if token else HTTPBasicAuth(self.endpoint.user, self.endpoint.password)
         collection = Collection(self.endpoint.collection_url, auth=auth)
-        start = time.perf_counter()
-        for envelope in as_pages(collection.get_objects, per_request=limit):
-            yield envelope.get("objects", []), time.perf_counter() - start
+        try:
             start = time.perf_counter()
+            for envelope in as_pages(collection.get_objects, per_request=limit):
+                yield envelope.get("objects", []), time.perf_counter() - start
+                start = time.perf_counter()
+        finally:
+            collection.close()
 
     # -- the API of ours -------------------------------------------------------------------------
 

@@ -33,8 +33,13 @@ _TABLES: Final[dict[str, tuple[str, str, tuple[tuple[str, str], ...]]]] = {
     "bulk": (
         "Bare bulk insert",
         "The rows of the filled node, all tables and indexes, put into an empty copy of its schema by the raw driver "
-        "in one transaction: what the store alone can do.",
-        (("objects/s", "objects_per_s"), ("rows/s", "rows_per_s"), ("seconds", "seconds")),
+        "in one transaction: what the store alone can do. Beside it the same rows with a commit after every thousand "
+        "objects, which is what acknowledging envelopes costs the store.",
+        (
+            ("objects/s", "objects_per_s"),
+            ("rows/s", "rows_per_s"),
+            ("committed by thousands, objects/s", "committed_per_s"),
+        ),
     ),
     "download": (
         "Full paged download, httpx",

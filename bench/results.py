@@ -21,8 +21,8 @@ def read(path: Path) -> tuple[Machine, Results]:
 
 
 def soaked(path: Path) -> list[Figure]:
-    """Figures of the last soak, which is a run of its own; none where there was none."""
-    return read(path)[1].figures if path.exists() else []
+    """Figures of the last soak on each store, which are runs of their own, from the files in a folder."""
+    return [figure for file in sorted(path.glob("soak-*.jsonl")) for figure in read(file)[1].figures]
 
 
 class Writer:

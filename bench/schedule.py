@@ -140,9 +140,11 @@ class Bench:
             session.measure("real", lambda: real(session.scene, self._bodies, 30.0 if ours else 8.0))
 
     def _bulk(self, session: Session) -> None:
-        copy = self._database.new() if self._database and session.server.store == "PostgreSQL" else ""
+        copies: list[str] = []
+        if self._database and session.server.store == "PostgreSQL":
+            copies = [self._database.new(), self._database.new()]
         url, place = session.running.store_url, session.folder
-        session.measure("bulk", lambda: bulk(url, session.scene.filled, place, copy))
+        session.measure("bulk", lambda: bulk(url, session.scene.filled, place, copies))
 
     # -- large -----------------------------------------------------------------------------------
 

@@ -130,8 +130,9 @@ def _first_line(process: "subprocess.Popen[str]", log: Path) -> str:
 
     def read() -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            lines.put(line.strip())
+        with process.stdout:
+            for line in process.stdout:
+                lines.put(line.strip())
 
     threading.Thread(target=read, daemon=True).start()
     for _ in range(int(_READY * 10)):

@@ -1,7 +1,7 @@
 """A million requests against one node: its memory must not grow, and every answer must be the expected one.
 
 ``python -m bench soak [--requests N] [--store sqlite|postgres] [--objects N] [--clients N]``. About a quarter of an
-hour on two cores. The figure goes to .local/bench/soak.jsonl, where the next report finds it.
+hour on two cores. The figure goes to .local/bench, where the next report finds it.
 """
 
 import argparse
@@ -35,6 +35,7 @@ from bench.workload import Recipe, recent_epoch
 
 #: How much more the node may hold at the end than after its caches were warm.
 ALLOWED_MB: Final = 24.0
+_PLACE: Final = Path(__file__).resolve().parents[1] / ".local" / "bench"
 WARM: Final = 0.1  #: share of the requests after which caches count as warm
 _EVERY: Final = 1.0  #: seconds between two looks at its memory
 _REPORT_EVERY: Final = 30.0
@@ -236,8 +237,9 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--objects", type=int, default=20_000)
     parser.add_argument("--clients", type=int, default=2)
     parser.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite")
-    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parents[1] / ".local/bench/soak.jsonl")
+    parser.add_argument("--out", type=Path, help="results file (default: .local/bench/soak-STORE.jsonl)")
     chosen = parser.parse_args(argv)
+    chosen.out = chosen.out or _PLACE / f"soak-{chosen.store}.jsonl"
     recipe = Recipe(epoch=recent_epoch(datetime.now(UTC)))
     place: Path = chosen.out.parent / f"soak-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     machine = Machine(

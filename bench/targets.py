@@ -83,6 +83,9 @@ def _bulk(results: Results, store: str) -> Verdict:
         bare = results.median("objects_per_s", "bulk", OURS, store, size)
         if ours and bare:
             text = f"{ours / bare:.2f} ({number(ours)} of {number(bare)} objects/s at {size:,})"
+            committed = results.median("committed_per_s", "bulk", OURS, store, size)
+            if committed:
+                text += f"; {ours / committed:.2f} of one that commits every thousand objects"
             return Verdict(target, store, bound, text, ours / bare >= BULK_SHARE)
     return Verdict(target, store, bound, "no bulk insert in this run", None)
 

@@ -125,6 +125,6 @@ TARGETS: Final[dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]]] = {
         ),
     ),
     "stix-object": (stix_object, (_INDICATOR, _OLD_INDICATOR)),
-    "misp": (misp, (_EVENT, b'{"response":[' + _EVENT + b"]}")),
+    "misp": (misp, (_EVENT, b'{"response":[' + _EVENT + b"]}", _EVENT.replace(b"-9e10-", b"-4e10-"))),
     "value-list": (value_list, (b"198.51.100.7\r\nevil[.]example\n# note\n", b'"a,b";c\n')),
 }

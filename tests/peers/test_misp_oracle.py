@@ -11,9 +11,10 @@ from pymisp import MISPEvent
 
 from sanjha.errors import Malformed
 from sanjha.formats import misp_events
-from sanjha.formats.misp import Organisation, feed
 from sanjha.formats.misp_events import Conversion, convert
+from sanjha.formats.misp_feed import tree
 from sanjha.formats.misp_levels import PAP_REFS, TLP_REFS
+from sanjha.formats.shape import Context
 from sanjha.stix.markings import TLP_IDS, Pap, Tlp
 from sanjha.stix.reading import Reading, read
 from tests.shared import shared_files
@@ -22,7 +23,6 @@ VECTORS = Path(__file__).resolve().parents[1] / "vectors/misp"
 SMALL = (VECTORS / "small.json").read_bytes()
 BROKEN = "trailing_comma_as_published.json"
 GOOD = [path for path in shared_files("misp-events-eset/*.json") if not path.name.endswith(BROKEN)]
-NODE = Organisation("00000000-0000-4000-8000-00000000000a", "Node")
 
 
 def ident(number: int) -> str:
@@ -265,7 +265,7 @@ def test_hostile_shapes_are_refused_or_accounted_for(seed: int) -> None:
 
 
 def exported(objects: list[bytes]) -> dict[str, bytes]:
-    return dict(feed(lambda: objects, NODE, now=0))
+    return {file.name: file.read() for file in tree(lambda _: objects, Context("Node"))}
 
 
 @pytest.mark.parametrize("path", [VECTORS / "small.json", *GOOD[:6]], ids=lambda path: path.name)

@@ -74,6 +74,11 @@ _ADMINISTRATOR: Final = frozenset(
 )  # fmt: skip
 
 
+def administrative(action: Action) -> bool:
+    """Whether only administrators may do this, wherever."""
+    return action in _ADMINISTRATOR
+
+
 def allows(actor: Actor, action: Action, collection: int | None = None) -> bool:
     """Whether the table has a row for this. An action on collections needs the collection to be named."""
     if action in _ADMINISTRATOR:

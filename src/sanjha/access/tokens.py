@@ -46,6 +46,30 @@ def add_organisation(connection: Connection, name: str, audience: Audience, now:
     return int(connection.execute(insert(ORGANISATION).values(values).returning(ORGANISATION.c.pk)).scalar_one())
 
 
+class OrganisationListing(msgspec.Struct):
+    """An organisation as an administrator sees it."""
+
+    id: str
+    name: str
+    audience: str
+
+
+def list_organisations(connection: Connection) -> list[OrganisationListing]:
+    """Every organisation, in the order in which they came."""
+    return [
+        OrganisationListing(row.id, row.name, row.audience)
+        for row in connection.execute(select(ORGANISATION).order_by(ORGANISATION.c.pk))
+    ]
+
+
+def find_organisation(connection: Connection, name: str) -> int:
+    """The key of the organisation with this name. Raises ``NotFound``."""
+    pk = connection.execute(select(ORGANISATION.c.pk).where(ORGANISATION.c.name == name)).scalar_one_or_none()
+    if pk is None:
+        raise NotFound(f"no organisation is named {name!r}; see: sanjha organisation list")
+    return int(pk)
+
+
 def create_token(
     connection: Connection,
     name: str,
@@ -154,7 +178,7 @@ class Tokens:
     def by_digest(self, digest: bytes, now: int) -> Actor | None:
         """The actor of a secret or certificate by its SHA-256."""
         held = self._cache.get(digest)
-        if held is None or now - held[0] > FRESH:
+        if held is None or not 0 <= now - held[0] <= FRESH:  # a clock that was set back makes it old too
             held = (now, self._load(digest, now))
             if len(self._cache) >= CACHED_TOKENS:
                 self._cache.clear()

@@ -1,45 +1,97 @@
-"""``sanjha``: one file a noun. Exit codes: 0 done, 1 some input refused, 2 wrong use, 3 failure."""
+"""``sanjha``: one file a noun. Exit codes: 0 done, 1 some input refused, 2 wrong use, 3 failure.
 
+A command's module is loaded when the command is asked for: the list of commands costs nothing but click.
+"""
+
+import os
+import secrets
 import sys
+import traceback
 from typing import Final
 
 import click
 
-from sanjha.cli import collection, importing, init, serve, token
-from sanjha.cli.outcome import EXIT_DONE, EXIT_FAILURE, EXIT_WRONG_USE, code_of
+from sanjha.cli.commands import commands
+from sanjha.cli.outcome import EXIT_DONE, EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_NO_READER, EXIT_WRONG_USE, code_of
 from sanjha.errors import SanjhaError
 
+__all__ = ["commands", "main"]
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(package_name="sanjha")
-def commands() -> None:
-    """The node of a national CERT: takes threat intelligence in, keeps it, and hands it on.
-
-    Exit codes: 0 done, 1 some input was refused, 2 wrong use, 3 failure.
-    """
+DEBUG: Final = "SANJHA_DEBUG"
 
 
-for _command in (init.init, serve.serve, importing.import_, collection.collection, token.token):
-    commands.add_command(_command)
-
-_INTERRUPTED: Final = 130
-
-
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """The program: every error is a sentence on standard error, and an exit code."""
     try:
-        sys.exit(commands(standalone_mode=False) or EXIT_DONE)
+        sys.exit(run(arguments))
+    finally:
+        _let_go()
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """One command; its exit code."""
+    before = os.environ.get(DEBUG)
+    try:
+        return _run(arguments)
+    finally:
+        if before is None:
+            os.environ.pop(DEBUG, None)
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:
+        return commands(arguments, prog_name="sanjha", standalone_mode=False) or EXIT_DONE
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help(), err=True)
-        sys.exit(EXIT_WRONG_USE)
+        return EXIT_WRONG_USE
     except click.ClickException as error:
         error.show()
-        sys.exit(EXIT_WRONG_USE)
-    except (click.Abort, KeyboardInterrupt):
+        return EXIT_WRONG_USE
+    except click.Abort:
         click.echo("stopped", err=True)
-        sys.exit(_INTERRUPTED)
+        return EXIT_INTERRUPTED
     except SanjhaError as error:
-        click.echo(f"sanjha: {error.public}", err=True)
-        sys.exit(code_of(error))
+        click.echo(f"sanjha: {error.public}{_cause(error)}", err=True)
+        _trace()
+        return code_of(error)
     except BrokenPipeError:
-        sys.exit(EXIT_FAILURE)
+        return EXIT_NO_READER
+    except Exception as error:
+        click.echo(f"sanjha: {_explained(error)}", err=True)
+        _trace()
+        return EXIT_FAILURE
+
+
+def _explained(error: Exception) -> str:
+    """One line about what we did not expect; nothing of the data that it happened with."""
+    again = "" if os.environ.get(DEBUG) else "; run it again with sanjha --debug … to see where"
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for this"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}{f': {error.filename}' if error.filename else ''}{again}"
+    if type(error).__module__.startswith("sqlalchemy"):
+        what = f"the store refuses this: {str(getattr(error, 'orig', error)).splitlines()[0][:200]}"
+        return f"{what}; check it with sanjha fsck, or restore a backup{again}"
+    return f"internal error {secrets.token_hex(4)} ({type(error).__name__}): this is a fault of the program{again}"
+
+
+def _cause(error: SanjhaError) -> str:
+    """Whoever may run commands on the node may know what the store said, too."""
+    cause = str(error.facts.get("cause") or "").partition("\n")[0]
+    if "CorruptError" in cause or "NotADBError" in cause:
+        return f" ({cause}): the file is damaged, restore a backup"
+    return f" ({cause[:200]})" if cause else ""
+
+
+def _trace() -> None:
+    if os.environ.get(DEBUG):
+        traceback.print_exc()
+
+
+def _let_go() -> None:
+    """Ends what is still to be written, and says nothing when whoever read it has gone."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -37,9 +37,10 @@ def import_(
     kind: Any,
     as_json: bool,
 ) -> None:
-    """Import STIX bundles, MISP events, CSV and lists of values; .gz too.
+    """Import STIX bundles, MISP events, CSV and lists of values.
 
-    A file that is broken is refused whole, with line and column. Of a sound one the good objects are kept, the bad ones listed.
+    Files may be packed with gzip. A file that is broken is refused whole, with line and column. Of a sound one the good objects
+    are kept, and the bad ones listed.
     """
     documents, lines, some_refused = [], [], False
     with Node(folder) as node:

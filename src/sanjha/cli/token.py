@@ -28,7 +28,10 @@ def token() -> None:
 @token.command("create")
 @folder_argument
 @click.option("--name", required=True, help="Also the user name for HTTP Basic.")
-@click.option("--grant", "grants", multiple=True, metavar="COLLECTION=read|write|readwrite[:TLP]")
+@click.option(
+    "--grant", "grants", multiple=True, metavar="COLLECTION=read|write|readwrite[:TLP]",
+    help="A right in a collection (id, alias or title), up to a TLP level; again for more.",
+)  # fmt: skip
 @click.option("--admin", is_flag=True, help="Reaches everything; for people of the node's own organisation.")
 @click.option("--organisation", help="Whose token it is; without it an organisation of the token's name.")
 @click.option(

@@ -33,13 +33,21 @@ class NodeKey:
     def load(cls, path: Path) -> "NodeKey":
         """Raises ``WrongUse`` for a file that is missing or no Ed25519 key."""
         try:
-            private = load_pem_private_key(path.read_bytes(), None)
-        except (OSError, ValueError, TypeError) as error:
-            raise WrongUse(
-                f"cannot read the node's key {path}: {type(error).__name__}; restore it from a backup"
-            ) from None
+            return cls.from_pem(path.read_bytes())
+        except OSError as error:
+            raise WrongUse(f"cannot read the node's key {path}: {error.strerror}; restore it from a backup") from None
+        except WrongUse as error:
+            raise WrongUse(f"cannot read the node's key {path}: {error.public}; restore it from a backup") from None
+
+    @classmethod
+    def from_pem(cls, pem: bytes) -> "NodeKey":
+        """Raises ``WrongUse`` for what is no Ed25519 key in PEM."""
+        try:
+            private = load_pem_private_key(pem, None)
+        except (ValueError, TypeError) as error:
+            raise WrongUse(f"no private key in PEM form ({type(error).__name__})") from None
         if not isinstance(private, Ed25519PrivateKey):
-            raise WrongUse(f"{path} holds another kind of key than Ed25519; restore it from a backup")
+            raise WrongUse("another kind of key than Ed25519")
         return cls(private)
 
     def pem(self) -> bytes:

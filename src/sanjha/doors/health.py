@@ -3,7 +3,7 @@
 import hmac
 import ipaddress
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from litestar import Request, Response, Router, get
 from litestar.exceptions import NotFoundException
@@ -11,10 +11,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 from sanjha.doors.threads import in_thread
 
+#: Headers that a proxy adds: whoever really asks is not the address that we see.
+_PROXIED: Final = frozenset(
+    {"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"}
+)
 
-def health_router(
-    ready: Callable[[], dict[str, str]], registry: CollectorRegistry, metrics_token: str, trusted: tuple[str, ...] = ()
-) -> Router:
+
+def health_router(ready: Callable[[], dict[str, str]], registry: CollectorRegistry, metrics_token: str) -> Router:
     """``ready`` asks the store and raises where it does not answer. ``metrics_token`` empty: loopback only."""
 
     @get("/healthz")
@@ -39,7 +42,7 @@ def health_router(
         host = request.client.host if request.client else ""
         try:
             # Behind a proxy everybody comes from loopback; then a token has to be set.
-            return ipaddress.ip_address(host).is_loopback and "x-forwarded-for" not in request.headers
+            return ipaddress.ip_address(host).is_loopback and not _PROXIED.intersection(request.headers)
         except ValueError:
             return False
 

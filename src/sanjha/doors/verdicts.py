@@ -4,9 +4,11 @@ What is not in the table is an internal error: an id for the asker, the rest for
 """
 
 import logging
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from litestar import Response
 from litestar.exceptions import HTTPException
+from litestar.response.base import ASGIResponse
 
 from sanjha.errors import (
     Conflict,
@@ -15,6 +17,7 @@ from sanjha.errors import (
     NotFound,
     Refused,
     SanjhaError,
+    TooLarge,
     Unavailable,
     VerificationError,
     WrongUse,
@@ -27,6 +30,7 @@ _LOG: Final = logging.getLogger("sanjha.doors")
 _STATUS: Final[tuple[tuple[type[SanjhaError], int], ...]] = (
     (Forbidden, 403),
     (Refused, 422),
+    (TooLarge, 413),
     (Malformed, 400),
     (VerificationError, 422),
     (NotFound, 404),
@@ -41,6 +45,7 @@ _TITLES: Final = {
     404: "Not found",
     405: "Method not allowed",
     406: "Not acceptable",
+    408: "Too slow",
     409: "Conflict",
     413: "Too large",
     415: "Unsupported media type",
@@ -49,7 +54,8 @@ _TITLES: Final = {
     500: "Internal error",
     503: "Unavailable",
 }
-CHALLENGE: Final = 'Basic realm="Sanjha", charset="UTF-8", Bearer realm="Sanjha"'
+#: Each on a line of its own: a client that splits at commas reads one line with both as a Basic with odd parameters.
+CHALLENGES: Final = ('Basic realm="Sanjha", charset="UTF-8"', 'Bearer realm="Sanjha"')
 
 
 class Verdict(NamedTuple):
@@ -73,10 +79,31 @@ def verdict(error: Exception) -> Verdict:
         status = error.status_code
         wanted = ("allow", "retry-after")
         headers = {str(k): str(v) for k, v in (error.headers or {}).items() if k.lower() in wanted}
-        if status == 401:
-            headers["WWW-Authenticate"] = CHALLENGE
+        if status == 405:
+            headers = {name: _allowed(value) for name, value in headers.items()}
         title = _TITLES.get(status, "Refused")
         return Verdict(status, title, title if status in (404, 405) else error.detail, headers)
     identifier = new_uuid()
     _LOG.error("internal error %s", identifier, exc_info=error)
     return Verdict(500, _TITLES[500], f"the node's log has it under {identifier}", {}, identifier)
+
+
+def _allowed(methods: str) -> str:
+    """The methods of a path, and those that the front gives to every path."""
+    found = {method.strip() for method in methods.split(",")}
+    return ", ".join(sorted(found | {"OPTIONS"} | ({"HEAD"} if "GET" in found else set())))
+
+
+class Told(Response[bytes]):
+    """A verdict in the shape of a door; a 401 carries the challenges."""
+
+    def __init__(self, said: Verdict, body: bytes, media_type: str) -> None:
+        super().__init__(body, status_code=said.status, media_type=media_type, headers=said.headers)
+
+    def to_asgi_response(self, *arguments: Any, **named: Any) -> ASGIResponse:
+        """Adds what a dictionary of headers cannot hold."""
+        answer = super().to_asgi_response(*arguments, **named)
+        if self.status_code == 401:
+            for challenge in CHALLENGES:
+                answer.headers.add("www-authenticate", challenge)
+        return answer

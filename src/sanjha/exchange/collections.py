@@ -13,6 +13,7 @@ from sanjha.ids import new_uuid
 from sanjha.stix.markings import Tlp
 
 TITLE_LENGTH: Final = 200
+_UNPRINTED: Final = re.compile("[\0\ud800-\udfff]")
 _ALIAS: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 
 
@@ -43,6 +44,8 @@ def create_collection(
     """
     if not title.strip() or len(title) > TITLE_LENGTH:
         raise WrongUse(f"a collection needs a title of 1 to {TITLE_LENGTH} characters")
+    if any(_UNPRINTED.search(words) for words in (title, description or "")):
+        raise WrongUse("a title or description has a character that is no text: zero bytes or broken UTF-8")
     if alias is not None:
         if not _ALIAS.fullmatch(alias):
             raise WrongUse("an alias has lower-case letters, digits and '-', 63 at most")
@@ -75,8 +78,17 @@ def find_collection(connection: Connection, name: str) -> Collection:
 
 
 def remove_collection(connection: Connection, pk: int) -> None:
-    """Removes an empty collection. Raises ``Conflict`` while it holds objects."""
+    """Removes an empty collection. Raises ``Conflict`` while it holds objects or a feed fills it.
+
+    With it goes all that speaks of its key: SQLite gives the key of the last collection to the next one that is made.
+    """
+    connection.execute(select(COLLECTION.c.pk).where(COLLECTION.c.pk == pk).with_for_update())
     if connection.execute(text("SELECT 1 FROM object WHERE collection = :pk LIMIT 1"), {"pk": pk}).first():
         raise Conflict("the collection holds objects; it can only be removed when it is empty")
+    feed = connection.execute(text("SELECT name FROM feed WHERE collection = :pk LIMIT 1"), {"pk": pk}).scalar()
+    if feed is not None:
+        raise Conflict(f"the feed {feed!r} fills this collection; remove the feed first")
     drop_grants(connection, pk)
+    for table in ("marking", "removal"):
+        connection.execute(text(f"DELETE FROM {table} WHERE collection = :pk"), {"pk": pk})
     connection.execute(text("DELETE FROM collection WHERE pk = :pk"), {"pk": pk})

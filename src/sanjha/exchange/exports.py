@@ -5,27 +5,30 @@ transaction open. The ETag is known before the first byte: it is made of what th
 """
 
 import hashlib
+import tempfile
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, cast
 
 import msgspec
 from sqlalchemy import text
 
 from sanjha.access.actions import Action
 from sanjha.access.policy import Actor
-from sanjha.errors import NotFound
+from sanjha.errors import NotFound, WrongUse
 from sanjha.exchange.decay import DAY, decayed
 from sanjha.exchange.pages import Filter, read_page
 from sanjha.exchange.service import Exchange
 from sanjha.exchange.visibility import NEWEST, Window, visible
 from sanjha.exchange.warnings import Warnings
 from sanjha.formats import FORMATS, Context, Format, Row
+from sanjha.formats.shape import File
 from sanjha.formats.warninglists import WarningLists
 from sanjha.stix.markings import Pap, Tlp
 from sanjha.stix.reading import Reading, read
 from sanjha.storage.engine import Database
 
 BATCH: Final = 2_000  #: rows a read
+IN_MEMORY: Final = 8_000_000  #: bytes that a rendering puts aside in memory before it takes a temporary file
 KINDS: Final = (
     "asn", "cidr", "domain", "email", "file-name", "ipv4", "ipv6", "mac", "md5", "sha1", "sha256", "sha512", "ssdeep",
     "tlsh", "sha224", "sha384", "sha3-256", "sha3-512", "url",
@@ -59,12 +62,22 @@ class LeftOut(msgspec.Struct):
     reason: str
 
 
+_LEFT_OUT: Final = msgspec.json.Decoder(LeftOut)
+
+
 class Export(msgspec.Struct):
-    """An export about to be read: ``chunks()`` renders it, ``left_out()`` says what is not in it."""
+    """An export about to be read: ``chunks()`` renders it, ``left_out()`` says what is not in it.
+
+    Of a format that is a tree of files (``format.tree``), ``files()`` gives these, each made when it is asked for, and
+    ``chunks()`` one archive of them; ``trees`` keeps them for who asks for one file at a time. ``etag`` changes when the
+    bytes do; ``scope`` says who asked for what and stays.
+    """
 
     format: Format
     etag: str
+    scope: str
     chunks: Callable[[], Iterator[bytes]]
+    files: Callable[[], Iterator[File]]
     left_out: Callable[[], Iterator[LeftOut]]
 
 
@@ -95,47 +108,59 @@ class Exports:
             raise NotFound(f"no export is called {name!r}; there are: {', '.join(sorted(FORMATS))}")
         view, _ = self._exchange.window(actor, Action.EXPORT, wish.collections)
         view = view.narrowed(wish.ceiling)
-        today = self._exchange.now() // DAY * DAY
-        changed = self._changed(view, self._exchange.now())
+        now = self._exchange.now()
+        today = now // DAY * DAY
+        changed = self._changed(view, now)
         revision, lists = self._warnings.current()
-        seen = msgspec.msgpack.encode((name, view, sorted(wish.include), wish.min_confidence, today, changed, revision))
-        etag = f'"{hashlib.sha256(seen).hexdigest()[:32]}"'
-        judge = _Judge(form, wish, lists, self._exchange.now(), today)
+        scope = _digest((name, view, sorted(wish.include), wish.min_confidence))
+        judge = _Judge(form, wish, lists, now, today)
 
-        def chunks() -> Iterator[bytes]:
-            context = Context(
-                node=self._node, generated=changed, serial=changed // 1_000_000, namespace=self._namespace
-            )
-            return form.render(self._render(form, view, judge), context)
+        def context() -> Context:
+            return Context(self._node, changed, changed // 1_000_000, self._namespace, spool=_spool)
 
-        return Export(form, etag, chunks, lambda: self._left_out(form, view, judge))
+        def files() -> Iterator[File]:
+            if form.tree is None:
+                raise WrongUse(f"the export {name!r} is one file")
+            return form.tree(lambda types: self._sound(view, judge, types), context())
+
+        return Export(
+            form,
+            f'"{_digest((scope, today, changed, revision))}"',
+            scope,
+            lambda: form.render(self._render(form, view, judge), context()),
+            files,
+            lambda: self._left_out(form, view, judge, context()),
+        )
 
     def _render(self, form: Format, view: Window, judge: "_Judge") -> Iterator[Any]:
-        if form.reads == "values":
-            for candidate, reason in self._values(form, view, judge):
-                if reason is None:
-                    yield candidate.row
-        else:
-            for raw, reason, _ in self._objects(view, judge):
-                if reason is None:
-                    yield raw
+        if form.reads == "objects":
+            return self._sound(view, judge, None)
+        return (candidate.row for candidate, reason in self._values(form, view, judge) if reason is None)
 
-    def _left_out(self, form: Format, view: Window, judge: "_Judge") -> Iterator[LeftOut]:
+    def _sound(self, view: Window, judge: "_Judge", types: frozenset[str] | None) -> Iterator[bytes]:
+        return (raw for raw, reason, _ in self._objects(view, judge, types) if reason is None)
+
+    def _left_out(self, form: Format, view: Window, judge: "_Judge", context: Context) -> Iterator[LeftOut]:
         if form.reads == "objects":
             for _, reason, reading in self._objects(view, judge):
                 if reason is not None:
                     yield LeftOut(reading.values[0].text if reading.values else "", "object", reading.id, reason)
-            return
-        for candidate, reason in self._values(form, view, judge):
-            if reason is not None:
-                yield LeftOut(candidate.row.text, candidate.row.kind, candidate.row.id, reason)
-        unsaid: list[LeftOut] = []
-        context = Context(node=self._node, namespace=self._namespace)
-        context.left_out = lambda row, why: unsaid.append(LeftOut(row.text, row.kind, row.id, why))
-        for _ in form.render(self._render(form, view, judge), context):
-            yield from unsaid
-            unsaid.clear()
-        yield from unsaid
+            if not form.partial:
+                return
+        else:
+            for candidate, reason in self._values(form, view, judge):
+                if reason is not None:
+                    yield LeftOut(candidate.row.text, candidate.row.kind, candidate.row.id, reason)
+        with _spool() as unsaid:
+
+            def left_out(row: Row, why: str) -> None:
+                unsaid.write(msgspec.json.encode(LeftOut(row.text, row.kind, row.id, why)) + b"\n")
+
+            context.left_out = left_out
+            for _ in form.render(self._render(form, view, judge), context):
+                pass
+            unsaid.seek(0)
+            yield from map(_LEFT_OUT.decode, unsaid)
 
     def _values(self, form: Format, view: Window, judge: "_Judge") -> Iterator[tuple[_Candidate, str | None]]:
         for kind in sorted(KINDS if form.kinds is None else form.kinds):
@@ -151,11 +176,14 @@ class Exports:
                     candidate.vouched = max(candidate.vouched, sighted.get(candidate.row.id, 0))
                     yield candidate, judge.reason(candidate)
 
-    def _objects(self, view: Window, judge: "_Judge") -> Iterator[tuple[bytes, str | None, Reading]]:
+    def _objects(
+        self, view: Window, judge: "_Judge", types: frozenset[str] | None = None
+    ) -> Iterator[tuple[bytes, str | None, Reading]]:
+        wanted = Filter(types=tuple(sorted(types or ())))
         for collection, ceiling in view.ceilings:
             one, after = Window(view.organisation, ((collection, ceiling),)), -1
             while True:
-                page = read_page(self._database, one, Filter(), after, BATCH)
+                page = read_page(self._database, one, wanted, after, BATCH)
                 for entry in page.entries:
                     reading = read(entry.raw or b"")
                     if isinstance(reading, Reading):
@@ -176,6 +204,14 @@ class Exports:
                 {"now": now},
             ).scalar_one()
         return max(added or 0, ended or 0)
+
+
+def _digest(parts: tuple[Any, ...]) -> str:
+    return hashlib.sha256(msgspec.msgpack.encode(parts)).hexdigest()[:32]
+
+
+def _spool() -> BinaryIO:
+    return cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=IN_MEMORY))
 
 
 class _Judge:
@@ -256,11 +292,14 @@ def _value_batch(
     database: Database, view: Window, kind: str, after: tuple[str, int], *, labels: bool
 ) -> list[tuple[_Candidate, str]]:
     condition, parameters = visible(view)
-    column, join = ("b.raw", " JOIN body b ON b.object = o.pk") if labels else ("NULL", "")
+    join = database.each("object", "o", "pk = v.object")
+    if labels:
+        join += database.each("body", "b", "object = v.object")
+    column = "b.raw" if labels else "NULL"
     query = text(
         "SELECT v.key, v.object, v.alone, v.text, o.id, o.name, o.confidence, o.valid_from, o.valid_until, o.version,"
         f" o.date_added, o.tlp, o.created_by, o.pap, o.revoked, o.collection, {column}"
-        f" FROM value v JOIN object o ON o.pk = v.object{join}"
+        f" FROM value v{join}"
         f" WHERE v.kind = :kind AND (v.key, v.object) > (:key, :object) AND o.type = 'indicator' AND {NEWEST} AND {condition}"
         f" ORDER BY v.key, v.object LIMIT {BATCH}"
     )
@@ -300,7 +339,7 @@ def _sightings(database: Database, view: Window, candidates: list[_Candidate]) -
         return {}
     condition, parameters = visible(view)
     query = text(
-        "SELECT a.target, max(o.date_added) FROM about a JOIN object o ON o.pk = a.object WHERE "
+        f"SELECT a.target, max(o.date_added) FROM about a{database.each('object', 'o', 'pk = a.object')} WHERE "
         + database.among("a.target", "ids")
         + f" AND o.type = 'sighting' AND {condition} GROUP BY a.target"
     )

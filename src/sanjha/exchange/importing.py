@@ -98,6 +98,8 @@ def import_chunks(
         if mapping is None and kind == "csv":
             raise WrongUse(f"{name} is a table: say how to read it with --mapping (see: sanjha import --help)")
         given = now()
+        for _ in csv_input.read(reopen(), chosen, given=given):
+            pass  # is it sound to its end?
         good = _rows(csv_input.read(reopen(), chosen, given=given), report)
         objects, spec = _news(database, collection, good, report), None
     return receive(

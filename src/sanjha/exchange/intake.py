@@ -10,7 +10,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 from sqlalchemy import Connection, select, text, update
 
-from sanjha.errors import Fatal, NotFound
+from sanjha.errors import Malformed, NotFound
+from sanjha.exchange.forgetting import remove
 from sanjha.exchange.rules import (
     Arriving,
     Change,
@@ -24,8 +25,8 @@ from sanjha.exchange.rules import (
     place,
     value_key,
 )
-from sanjha.exchange.search import forget_words
 from sanjha.exchange.tables import COLLECTION
+from sanjha.exchange.waiting import known_markings, resolve
 from sanjha.stix import upgrade
 from sanjha.stix.markings import UNMARKED
 from sanjha.stix.reading import Reading, read
@@ -81,14 +82,16 @@ def _take_in(
     if not readings:
         return []
     last_added, default = locked
-    batch = _Batch(database, connection, collection, default, sender, now, max(now, last_added + 1), readings)
+    first = max(now, last_added + 1)
+    batch = _Batch(database, connection, collection, default, sender, now, first, readings)
     outcomes: list[Outcome | None] = [None] * len(readings)
     # Marking definitions first: what they say decides how the others of the batch are read.
     for position in sorted(range(len(readings)), key=lambda at: readings[at].states is None):
         outcomes[position] = batch.take(readings[position])
     batch.write()
-    batch.resolve()
-    if batch.added > last_added + 1:
+    if batch.stated:
+        batch.added = resolve(database, connection, collection, default, batch.stated, batch.added)
+    if batch.added > first:  # what is known already changes nothing: no export or follower need look again
         connection.execute(update(COLLECTION).where(COLLECTION.c.pk == collection).values(last_added=batch.added - 1))
     return [outcome for outcome in outcomes if outcome is not None]
 
@@ -111,7 +114,10 @@ class _Batch:
         self.collection, self.default, self.sender, self.now = collection, default, sender, now
         self.added = added
         self.known = self._known({reading.id for reading in readings})
-        self.markings = self._markings({ref for reading in readings for ref in reading.marking_refs})
+        # A definition may come again: what it says now is added to what was said of it before, never put in its place.
+        defined = {reading.id for reading in readings if reading.states is not None}
+        named = defined.union(*(reading.marking_refs for reading in readings))
+        self.markings = known_markings(database, connection, collection, named)
         self.stated: dict[str, tuple[int, int]] = {}
         self.next_pk = self._primary_keys(2 * len(readings))
         self.objects: list[tuple[Any, ...]] = []
@@ -133,8 +139,8 @@ class _Batch:
             return Outcome(reading.id, reading.version, "variant", placed.reason)
         outcome = Outcome(reading.id, reading.version or self.added - 1, "stored")
         if reading.spec == 20:
-            derived = read(upgrade.to_21(reading.raw).raw)
-            if isinstance(derived, Reading):
+            derived = _derived(reading)
+            if derived is not None:
                 self._place(derived, self.objects[-1][0])
         return outcome
 
@@ -161,6 +167,7 @@ class _Batch:
             self.arrivals.setdefault((decision.pk, sender.source), self.now)
             return decision
         if isinstance(decision, Variant):
+            self._heed(reading)
             if origin is None:
                 self.variants.append(
                     {
@@ -185,9 +192,7 @@ class _Batch:
         self.bodies.append((pk, reading.raw))
         self._index(pk, reading)
         self.unresolved.extend((ref, pk) for ref in set(waits))
-        if reading.states is not None:
-            tlp_old, pap_old = self.markings.get(reading.id, (UNMARKED, UNMARKED))
-            self.markings[reading.id] = max(tlp_old, reading.states[0]), max(pap_old, reading.states[1])
+        if self._heed(reading):
             self.stated[reading.id] = self.markings[reading.id]
         if held is None:
             held = self.known[reading.id] = []
@@ -200,6 +205,18 @@ class _Batch:
             )
         )  # fmt: skip
         return decision
+
+    def _heed(self, reading: Reading) -> bool:
+        """Raises a marking by its definition, for the rest of this batch; whether ``reading`` is a definition at all.
+
+        A variant is heeded so far too: somebody else may have defined the id first, and more openly, but what a sender says
+        of a marking binds what the sender brings along with it.
+        """
+        if reading.states is None:
+            return False
+        tlp, pap = self.markings.get(reading.id, (UNMARKED, UNMARKED))
+        self.markings[reading.id] = max(tlp, reading.states[0]), max(pap, reading.states[1])
+        return True
 
     def _index(self, pk: int, reading: Reading) -> None:
         if reading.values:
@@ -239,15 +256,6 @@ class _Batch:
             known.setdefault(held.id, []).append(held)
         return known
 
-    def _markings(self, ids: set[str]) -> dict[str, tuple[int, int]]:
-        if not ids:
-            return {}
-        query = "SELECT id, tlp, pap FROM marking WHERE collection = :collection AND " + self.database.among(
-            "id", "ids"
-        )
-        found = self.connection.execute(text(query), {"collection": self.collection, "ids": self.database.listed(ids)})
-        return {row[0]: (row[1], row[2]) for row in found}
-
     def _primary_keys(self, count: int) -> Iterator[int]:
         if self.database.kind == "sqlite":  # the write lock is ours: nobody else counts on
             top = self.connection.execute(text("SELECT coalesce(max(pk), 0) FROM object")).scalar_one()
@@ -259,6 +267,7 @@ class _Batch:
         """Everything of the batch, table by table."""
         connection, insert = self.connection, self.database.insert_many
         if self.replaced:
+            self._forget(set(self.replaced))
             remove(self.database, connection, self.replaced)
         insert(connection, "object", _OBJECT_COLUMNS, self.objects)
         insert(connection, "body", ("object", "raw"), self.bodies)
@@ -297,70 +306,19 @@ class _Batch:
             if parameters:
                 connection.execute(text(statement), parameters)
 
-    def resolve(self) -> None:
-        """Reads anew what waited for a marking that has come; what opens up by it gets a new ``date_added``.
-
-        Without the new time an incremental reader who could not see the object before would never meet it.
-        """
-        if not self.stated:
-            return
-        waiting = text(
-            "SELECT DISTINCT u.object, b.raw, o.tlp, o.date_added FROM unresolved u JOIN object o ON o.pk = u.object"
-            " JOIN body b ON b.object = u.object WHERE o.collection = :collection AND "
-            + self.database.among("u.marking", "ids")
-            + f" ORDER BY o.date_added LIMIT {BATCH}"
-        )
-        parameters = {"collection": self.collection, "ids": self.database.listed(self.stated)}
-        while rows := self.connection.execute(waiting, parameters).all():
-            done = self.database.listed([row[0] for row in rows])
-            self.connection.execute(
-                text(
-                    f"DELETE FROM unresolved WHERE {self.database.among('marking', 'ids')}"
-                    f" AND {self.database.among('object', 'pks')}"
-                ),
-                {"ids": parameters["ids"], "pks": done},
-            )
-            left = self.connection.execute(
-                text(f"SELECT DISTINCT object FROM unresolved WHERE {self.database.among('object', 'pks')}"),
-                {"pks": done},
-            )
-            still = set(left.scalars())
-            updates = [self._read_again(*row) for row in rows if row[0] not in still]
-            if updates:
-                statement = "UPDATE object SET tlp = :tlp, pap = :pap, date_added = :added WHERE pk = :pk"
-                self.connection.execute(text(statement), updates)
-
-    def _read_again(self, pk: int, raw: bytes, tlp: int, date: int) -> dict[str, int]:
-        reading = read(bytes(raw))
-        if not isinstance(reading, Reading):
-            raise Fatal("a stored object can no longer be read; run: sanjha fsck", object=pk)
-        levels = self._markings(set(reading.marking_refs))
-        level = effective_tlp(reading.tlp, [v[0] for v in levels.values()], False, self.default)
-        if level < tlp:
-            date, self.added = self.added, self.added + 1
-        return {"pk": pk, "tlp": level, "pap": max([reading.pap, *(v[1] for v in levels.values())]), "added": date}
+    def _forget(self, pks: set[int]) -> None:
+        """Takes out of the batch what was derived and replaced within it."""
+        self.objects = [row for row in self.objects if row[0] not in pks]
+        self.bodies = [row for row in self.bodies if row[0] not in pks]
+        self.values = [row for row in self.values if row[2] not in pks]
+        self.about = [row for row in self.about if row[1] not in pks]
+        self.unresolved = [row for row in self.unresolved if row[1] not in pks]
 
 
-def remove(database: Database, connection: Connection, pks: Sequence[int]) -> None:
-    """Takes rows out of every table that speaks of them. What an object indexes is read off its bytes again."""
-    listed = database.listed(pks)
-    query = text("SELECT object, raw FROM body WHERE " + database.among("object", "pks"))
-    values, about = [], []
-    for pk, raw in connection.execute(query, {"pks": listed}).all():
-        reading = read(bytes(raw))
-        if isinstance(reading, Reading):
-            values += [{"kind": v[0], "key": value_key(v[1])[0], "object": pk} for v in reading.values]
-            about += [{"target": target, "object": pk} for target in reading.about]
-    if values:
-        connection.execute(text("DELETE FROM value WHERE kind = :kind AND key = :key AND object = :object"), values)
-    if about:
-        connection.execute(text("DELETE FROM about WHERE target = :target AND object = :object"), about)
-    forget_words(database, connection, pks)
-    for table, column in (
-        ("arrival", "object"),
-        ("unresolved", "object"),
-        ("variant", "object"),
-        ("body", "object"),
-        ("object", "pk"),
-    ):
-        connection.execute(text(f"DELETE FROM {table} WHERE {database.among(column, 'pks')}"), {"pks": listed})
+def _derived(reading: Reading) -> Reading | None:
+    """The 2.1 form of a 2.0 object; None for one that 2.1 cannot say, which is kept and served as it came."""
+    try:
+        found = read(upgrade.to_21(reading.raw).raw)
+    except Malformed:
+        return None
+    return found if isinstance(found, Reading) else None

@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import text
 
 from sanjha.exchange.rules import LAST_OF_OLD_SPEC, LATEST
-from sanjha.exchange.visibility import Window, visible
+from sanjha.exchange.visibility import Window, also_seen, visible
 from sanjha.storage.engine import Database
 
 #: ids, types or versions in one filter; a longer list is refused, since each costs a look-up.
@@ -33,13 +33,17 @@ class Filter(msgspec.Struct, frozen=True):
 
 
 class Entry(NamedTuple):
-    """One version of one object. Times are microseconds; ``raw`` is None when only the manifest was asked for."""
+    """One version of one object. Times are microseconds; ``raw`` is None when only the manifest was asked for.
+
+    ``tlp``: the marking that counts (``markings.Tlp``).
+    """
 
     date_added: int
     id: str
     version: int
     spec: int
     raw: bytes | None
+    tlp: int
 
 
 class Page(NamedTuple):
@@ -54,29 +58,35 @@ def read_page(database: Database, view: Window, wanted: Filter, after: int, limi
     condition, parameters = visible(view)
     # A few ids are found by their own index and sorted after; the plus keeps the planner off the index by date.
     date = "+o.date_added" if wanted.ids else "o.date_added"
-    conditions = [condition, f"{date} > :after", *_matching(database, wanted, parameters)]
+    conditions = [condition, f"{date} > :after", *_matching(database, view, wanted, parameters)]
     parameters |= {"after": after, "limit": limit + 1}
     column, join = ("b.raw", " JOIN body b ON b.object = o.pk") if bodies else ("NULL", "")
     # The page is cut before the bodies are joined, so that the row which only tells of more costs no body.
     query = (
-        "SELECT o.date_added, o.id, o.version, o.spec, o.pk FROM object o WHERE "
+        "SELECT o.date_added, o.id, o.version, o.spec, o.pk, o.tlp FROM object o WHERE "
         + " AND ".join(conditions)
         + f" ORDER BY {date} LIMIT :limit"
     )
     if bodies:
-        query = f"SELECT o.date_added, o.id, o.version, o.spec, {column} FROM ({query}) o{join} ORDER BY o.date_added"
+        query = (
+            f"SELECT o.date_added, o.id, o.version, o.spec, {column}, o.tlp FROM ({query}) o{join} ORDER BY o.date_added"
+        )
     with database.reading() as connection:
         rows = connection.execute(text(query), parameters).all()
     more = len(rows) > limit
     entries = [
-        Entry(row[0], row[1], row[2] or row[0], row[3], bytes(row[4]) if bodies else None) for row in rows[:limit]
+        Entry(row[0], row[1], row[2] or row[0], row[3], bytes(row[4]) if bodies else None, row[5])
+        for row in rows[:limit]
     ]
     return Page(entries, more)
 
 
-def _matching(database: Database, wanted: Filter, parameters: dict[str, Any]) -> list[str]:
+def _matching(database: Database, view: Window, wanted: Filter, parameters: dict[str, Any]) -> list[str]:
     conditions = []
-    if wanted.ids:
+    if len(wanted.ids) == 1:
+        conditions.append("o.id = :id")
+        parameters["id"] = wanted.ids[0]
+    elif wanted.ids:
         conditions.append(database.among("o.id", "ids"))
         parameters["ids"] = database.listed(wanted.ids)
     if len(wanted.types) == 1:
@@ -96,7 +106,7 @@ def _matching(database: Database, wanted: Filter, parameters: dict[str, Any]) ->
     else:
         conditions.append(
             "(o.spec = 21 OR NOT EXISTS (SELECT 1 FROM object n WHERE n.collection = o.collection AND n.id = o.id"
-            " AND n.spec = 21))"
+            f" AND n.spec = 21 AND n.strand = o.strand AND {also_seen(view, 'n')}))"
         )
     if versions.every:
         return conditions
@@ -106,7 +116,7 @@ def _matching(database: Database, wanted: Filter, parameters: dict[str, Any]) ->
     if versions.first:
         either.append(
             "NOT EXISTS (SELECT 1 FROM object e WHERE e.collection = o.collection AND e.id = o.id AND e.spec = o.spec"
-            " AND e.strand = o.strand AND e.version < o.version)"
+            f" AND e.strand = o.strand AND e.version < o.version AND {also_seen(view, 'e')})"
         )
     if versions.exact:
         either.append(database.among("CASE o.version WHEN 0 THEN o.date_added ELSE o.version END", "exact"))

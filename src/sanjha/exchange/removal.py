@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from sanjha.errors import Forbidden, NotFound
-from sanjha.exchange.intake import remove
+from sanjha.exchange.forgetting import remove
 from sanjha.exchange.pages import Versions
 from sanjha.exchange.rules import LAST_OF_OLD_SPEC, LATEST, SUPERSEDED
 from sanjha.exchange.visibility import Window, visible
@@ -44,13 +44,14 @@ def delete_object(
             raise NotFound("no such object or version in this collection")
         if not of_all and any(row.owner != view.organisation for row in chosen):
             raise Forbidden("only who added an object, or an administrator, can delete it", rule="exchange.delete.own")
-        date = int(
+        # A date for each removal, as for each object: whoever follows in steps can stop between any two.
+        last = int(
             connection.execute(
                 text(
-                    "UPDATE collection SET last_added = CASE WHEN last_added < :now THEN :now ELSE last_added + 1 END"
+                    "UPDATE collection SET last_added = :n + CASE WHEN last_added < :now THEN :now - 1 ELSE last_added END"
                     " WHERE pk = :pk RETURNING last_added"
                 ),
-                {"now": now, "pk": collection},
+                {"now": now, "pk": collection, "n": len(chosen)},
             ).scalar_one()
         )
         connection.execute(
@@ -63,11 +64,11 @@ def delete_object(
                     "collection": collection, "date": date, "id": object_id, "version": row.version or row.date_added,
                     "tlp": row.tlp, "owner": row.owner,
                 }
-                for row in chosen
+                for date, row in enumerate(chosen, last - len(chosen) + 1)
             ],
         )  # fmt: skip
         remove(database, connection, [row.pk for row in chosen])
-        _flag_again(connection, collection, object_id)
+        _flag_again(connection, collection, object_id, last)
     return len(chosen)
 
 
@@ -89,12 +90,16 @@ def _chosen(row: Any, rows: Sequence[Any], versions: Versions | None, specs: tup
     )
 
 
-def _flag_again(connection: Connection, collection: int, object_id: str) -> None:
-    """Which of the versions that stay is the newest now."""
+def _flag_again(connection: Connection, collection: int, object_id: str, last: int) -> None:
+    """Which of the versions that stay is the newest now.
+
+    It gets a new ``date_added``: an incremental reader who came while it was superseded would never meet it otherwise.
+    """
     rows = connection.execute(
-        text("SELECT pk, spec, version, strand, latest FROM object WHERE collection = :c AND id = :id"),
+        text("SELECT pk, spec, version, strand, latest FROM object WHERE collection = :c AND id = :id ORDER BY pk"),
         {"c": collection, "id": object_id},
     ).all()
+    changes: list[dict[str, int]] = []
     for row in rows:
         mates = [r for r in rows if r.strand == row.strand]
         if any(r.spec == row.spec and r.version > row.version for r in mates):
@@ -104,4 +109,10 @@ def _flag_again(connection: Connection, collection: int, object_id: str) -> None
         else:
             flag = LATEST
         if flag != row.latest:
-            connection.execute(text("UPDATE object SET latest = :f WHERE pk = :pk"), {"f": flag, "pk": row.pk})
+            changes.append({"pk": row.pk, "flag": flag, "date": last + len(changes) + 1})
+    if changes:
+        connection.execute(text("UPDATE object SET latest = :flag, date_added = :date WHERE pk = :pk"), changes)
+        connection.execute(
+            text("UPDATE collection SET last_added = :last WHERE pk = :pk"),
+            {"last": last + len(changes), "pk": collection},
+        )

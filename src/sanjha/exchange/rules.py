@@ -111,7 +111,7 @@ def effective_tlp(stated: int, raised: Sequence[int], waits: bool, default: int)
 
 
 def may_see(tlp: int, owner: int, ceiling: int, organisation: int) -> bool:
-    """The one visibility rule: below the ceiling, or one's own. ``store.visible`` is the same rule in SQL."""
+    """The one visibility rule: below the ceiling, or one's own. ``visibility.seen`` is the same rule in SQL."""
     return tlp <= ceiling or owner == organisation
 
 
@@ -137,37 +137,43 @@ def place(new: Arriving, known: Sequence[Known], sender: Sender) -> Store | Dupl
     """Where an arriving object goes, given every row held of its id.
 
     1. Look only at strands of which the sender may see something; none: begin a strand, as if nothing were here.
-    2. The same version there: the same bytes are a duplicate, others a variant; a derived row gives way to received bytes.
+    2. The same version there, and they may see it: the same bytes are a duplicate, others a variant; a derived row gives way
+       to received bytes. A version that they may not see answers nothing yet: that would tell that it is here.
     3. A new version: only by who may speak for the author, under the same ``created_by_ref``; else a variant.
-    4. The newest version is ``LATEST``; older rows become at least as strict as it is, so that a marking raised later
-       binds what came before.
+    4. A version of their own object that an administrator holds more strictly than they may see stays, as in 2.
+    5. The newest version is ``LATEST``; older rows are at least as strict as it is, whichever came first, so that a marking
+       raised later binds what came before.
     """
     if not known:
         return Store(0, LATEST, new.tlp, (), None)
-    seen = {k.strand for k in known if may_see(k.tlp, k.owner, sender.ceiling, sender.organisation)}
+    seen = [k for k in known if may_see(k.tlp, k.owner, sender.ceiling, sender.organisation)]
     if not seen:  # 1
         return Store(max(k.strand for k in known) + 1, LATEST, new.tlp, (), None)
-    strand = min(seen)
+    strand = min(k.strand for k in seen)
     rows = [k for k in known if k.strand == strand]
     replaces = None
-    for row in rows:  # 2
-        if row.spec == new.spec and row.version == new.version:
-            if row.digest == new.digest:
-                return Duplicate(row.pk)
-            if not row.derived or new.derived:
-                return Variant(row.pk, OTHER_BYTES)
-            replaces = row.pk
-    rows = [k for k in rows if k.pk != replaces]
-    if rows and not new.derived:  # 3
-        first = min(rows, key=lambda row: row.pk)
+    twin = next((k for k in rows if k.spec == new.spec and k.version == new.version), None)
+    if twin is not None and twin in seen:  # 2
+        if twin.digest == new.digest:
+            return Duplicate(twin.pk)
+        if not twin.derived or new.derived:
+            return Variant(twin.pk, OTHER_BYTES)
+        replaces = twin.pk
+    if not new.derived:  # 3
+        first = min((k for k in seen if k.strand == strand), key=lambda row: row.pk)
         if first.created_by != new.created_by or not may_speak_for(sender, first):
             return Variant(first.pk, NOT_THE_AUTHOR)
-    newer_spec = any(row.spec > new.spec for row in rows)  # 4
+    if twin is not None and replaces is None:  # 4
+        return Duplicate(twin.pk) if twin.digest == new.digest else Variant(twin.pk, OTHER_BYTES)
+    rows = [k for k in rows if k.pk != replaces]
+    newer_spec = any(row.spec > new.spec for row in rows)  # 5
     top = LAST_OF_OLD_SPEC if newer_spec else LATEST
     tlp, latest, changes = new.tlp, top, []
     for row in rows:
-        if row.spec == new.spec and row.version > new.version:
-            latest, tlp = SUPERSEDED, max(tlp, row.tlp)
+        if row.version > new.version:
+            tlp = max(tlp, row.tlp)
+            if row.spec == new.spec:
+                latest = SUPERSEDED
         flag, level = row.latest, row.tlp
         if row.spec == new.spec and row.version < new.version:
             flag = SUPERSEDED

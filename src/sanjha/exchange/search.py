@@ -24,7 +24,8 @@ FACETS: Final = ("type", "tlp", "source", "collection")
 
 
 class Question(msgspec.Struct, frozen=True):
-    """What is searched for. Times are microseconds of ``date_added``; empty means any."""
+    """What is searched for. Times are microseconds of ``date_added``; empty means any. A source is ``kind:name``, as hits and
+    facets show it, or a name."""
 
     words: str = ""
     types: tuple[str, ...] = ()
@@ -215,7 +216,8 @@ def _condition(database: Database, view: Window, question: Question) -> tuple[st
             conditions.append(database.among(column, name))
             parameters[name] = database.listed(values)
     if question.sources:
-        conditions.append(f"o.source IN (SELECT pk FROM source WHERE {database.among('name', 'sources')})")
+        either = f"{database.among('name', 'sources')} OR " + database.among("kind || ':' || name", "sources")
+        conditions.append(f"o.source IN (SELECT pk FROM source WHERE {either})")
         parameters["sources"] = database.listed(question.sources)
     if question.since is not None:
         conditions.append("o.date_added >= :since")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, text
 
 from sanjha.access.actions import Action
 from sanjha.access.policy import Actor, Grant, require
@@ -33,7 +33,8 @@ class Exchange:
     # -- collections ---------------------------------------------------------------------------------------------------
 
     def collections(self, actor: Actor) -> list[tuple[Collection, Grant]]:
-        """What this actor knows of: the collections in which it holds any right."""
+        """What this actor knows of: the collections in which it holds any right, read anew: one may just have been made."""
+        self._collections = (0, {})
         pairs = ((c, actor.grant(c.pk)) for c in self._known().values())
         return [(c, grant) for c, grant in pairs if grant is not None and (grant.may_read or grant.may_write)]
 
@@ -62,7 +63,7 @@ class Exchange:
 
     def _known(self) -> dict[str, Collection]:
         now = self.now()
-        if now - self._collections[0] > FRESH:
+        if not 0 <= now - self._collections[0] <= FRESH:  # also when the clock was put back
             with self.database.reading() as connection:
                 self._collections = (now, {c.id: c for c in list_collections(connection)})
         return self._collections[1]
@@ -141,14 +142,14 @@ class Exchange:
 
 def source_key(database: Database, kind: SourceKind, name: str, organisation: int) -> int:
     """The key of a source, made on first use."""
-    query = select(SOURCE.c.pk, SOURCE.c.organisation).where(SOURCE.c.kind == kind.value, SOURCE.c.name == name)
+    query = select(SOURCE.c.pk).where(SOURCE.c.kind == kind.value, SOURCE.c.name == name)
     with database.reading() as connection:
-        row = connection.execute(query).first()
-    if row is not None:
-        return int(row.pk)
+        held = connection.execute(query).scalar_one_or_none()
+    if held is not None:
+        return int(held)
     with database.writing() as connection:
-        row = connection.execute(query).first()
-        if row is not None:
-            return int(row.pk)
-        values = {"kind": kind.value, "name": name, "organisation": organisation}
-        return int(connection.execute(insert(SOURCE).values(values).returning(SOURCE.c.pk)).scalar_one())
+        connection.execute(  # two processes may meet it first at once
+            text("INSERT INTO source (kind, name, organisation) VALUES (:kind, :name, :own) ON CONFLICT DO NOTHING"),
+            {"kind": kind.value, "name": name, "own": organisation},
+        )
+        return int(connection.execute(query).scalar_one())

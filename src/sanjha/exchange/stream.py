@@ -12,14 +12,15 @@ import msgspec
 from sqlalchemy import Connection, text
 
 from sanjha.errors import Malformed
-from sanjha.exchange.pages import Filter, read_page
+from sanjha.exchange.pages import Filter, Page, read_page
 from sanjha.exchange.tables import WATCH
-from sanjha.exchange.visibility import Window, visible
+from sanjha.exchange.visibility import Window, also_seen, visible
 from sanjha.stix.reading import Reading, read
 from sanjha.stix.values import canonical
 from sanjha.storage.engine import Database
 
 BATCH: Final = 500  #: events a read
+BATCH_BYTES: Final = 4 * 1024 * 1024  #: of the objects of a read, which is at least one
 MOST_WATCHED: Final = 10_000  #: ranges, AS numbers and domains of one organisation
 
 
@@ -43,43 +44,80 @@ def position_now(connection: Connection, view: Window) -> Position:
     return {row[0]: row[1] for row in rows if row[0] in view.collections}
 
 
-def follow(database: Database, view: Window, position: Position, *, most: int = BATCH) -> tuple[list[Event], Position]:
+def follow(
+    database: Database, view: Window, position: Position, *, most: int = BATCH, most_bytes: int = BATCH_BYTES
+) -> tuple[list[Event], Position]:
     """At most ``most`` events of each collection after ``position``, and the position behind them.
 
-    A collection that ``position`` does not name begins at its first object.
+    A collection that ``position`` does not name begins at its first object. With ``most_bytes`` of objects it stops: the
+    rest, and other collections, come with the next call.
     """
     events: list[Event] = []
+    room = most_bytes
     after = dict(position)
+    with database.reading() as connection:
+        ends = position_now(connection, view)
     for collection, ceiling in view.ceilings:
         one = Window(view.organisation, ((collection, ceiling),))
         since = position.get(collection, -1)
-        page = read_page(database, one, Filter(), since, most)
-        end = page.entries[-1].date_added if page.more else None
+        # Objects and removals are read one after the other; what comes in between waits for the next time.
+        end = ends.get(collection, -1)
+        page = _page_within(database, one, since, most, room)
+        room -= sum(len(entry.raw or b"") for entry in page.entries)
+        if page.more:
+            end = min(end, page.entries[-1].date_added)
         gone = _removals(database, one, since, end, most)
         if len(gone) == most:  # tell no object beyond the last removal that was read
-            end = gone[-1].at if end is None else min(end, gone[-1].at)
+            end = min(end, gone[-1].at)
         came = [
             Event("object", collection, entry.date_added, entry.id, entry.version, entry.raw)
             for entry in page.entries
-            if end is None or entry.date_added <= end
+            if entry.date_added <= end
         ]
-        told = sorted([*came, *(event for event in gone if end is None or event.at <= end)], key=lambda event: event.at)
+        told = sorted([*came, *gone], key=lambda event: event.at)
         if told:
             after[collection] = told[-1].at
             events += told
+        if room <= 0:
+            break
     return events, after
 
 
-def _removals(database: Database, view: Window, since: int, until: int | None, most: int) -> list[Event]:
+def _page_within(database: Database, view: Window, since: int, most: int, most_bytes: int) -> Page:
+    """A page whose objects have ``most_bytes`` at most, or a single one."""
+    page = read_page(database, view, Filter(), since, most, bodies=False)
+    if not page.entries:
+        return page
+    body = "SELECT o.date_added, {} FROM object o JOIN body b ON b.object = o.pk WHERE o.collection = :collection AND "
+    body += database.among("o.date_added", "dates")
+    dates = [entry.date_added for entry in page.entries]
+    where: dict[str, Any] = {"collection": view.collections[0], "dates": database.listed(dates)}
+    length = "length" if database.kind == "sqlite" else "octet_length"
+    with database.reading() as connection:
+        sizes = {row[0]: row[1] for row in connection.execute(text(body.format(f"{length}(b.raw)")), where)}
+        taken = 0
+        for count, date in enumerate(dates):
+            taken += sizes.get(date, 0)
+            if taken > most_bytes and count:
+                page = Page(page.entries[:count], True)
+                break
+        where["dates"] = database.listed(dates[: len(page.entries)])
+        raws = {row[0]: bytes(row[1]) for row in connection.execute(text(body.format("b.raw")), where)}
+    # What is missing went away between the two reads, or has another date by now: it is told in its turn.
+    entries = [entry._replace(raw=raws[entry.date_added]) for entry in page.entries if entry.date_added in raws]
+    return Page(entries or page.entries[:0], page.more and bool(entries))
+
+
+def _removals(database: Database, view: Window, since: int, until: int, most: int) -> list[Event]:
+    """What went, unless the asker still sees that very version: somebody else brought it too, or it came again."""
     condition, parameters = visible(view, strands=False)  # a removal has the marking and the owner of what went
     query = (
         "SELECT o.collection, o.date_removed, o.id, o.version FROM removal o WHERE o.date_removed > :since"
-        + (" AND o.date_removed <= :until" if until is not None else "")
-        + f" AND {condition} ORDER BY o.date_removed LIMIT :most"
+        f" AND o.date_removed <= :until AND {condition} AND NOT EXISTS (SELECT 1 FROM object t"
+        " WHERE t.collection = o.collection AND t.id = o.id AND t.version = o.version AND " + also_seen(view, "t") + ")"
+        " ORDER BY o.date_removed LIMIT :most"
     )
     parameters |= {"since": since, "until": until, "most": most}
-    if until is None:
-        del parameters["until"]
     with database.reading() as connection:
         rows = connection.execute(text(query), parameters).all()
     return [Event("removed", row[0], row[1], row[2], row[3]) for row in rows]

@@ -1,6 +1,7 @@
 """Looking values up: which intelligence that this asker may see names an address, a domain, a hash?"""
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -19,6 +20,10 @@ from sanjha.storage.engine import Database
 MOST_VALUES: Final = 10_000  #: of one look-up
 MOST_MATCHES: Final = 100  #: of one value; the answer says when there are more
 LONGEST_VALUE: Final = 8_192  #: characters; a URL beyond it is no value that a device logs
+
+
+#: Half a character: what a shell's argument that is not UTF-8 becomes. No store can hold it.
+_HALVES: Final = re.compile("[\ud800-\udfff]")
 
 
 class Match(msgspec.Struct, omit_defaults=True):
@@ -89,6 +94,8 @@ def look_up(database: Database, view: Window, texts: Sequence[str], collection_i
 def _read(each: str) -> tuple[Answer, Value | None]:
     if len(each) > LONGEST_VALUE:
         return Answer(each[:80], problem=f"longer than {LONGEST_VALUE:,} characters"), None
+    if not each.isascii() and _HALVES.search(each):
+        return Answer(_HALVES.sub("\ufffd", each), problem="broken UTF-8"), None
     try:
         value = recognise(each)
     except Malformed as error:
@@ -109,20 +116,30 @@ def _network_lengths(connection: Connection) -> dict[str, list[int]]:
 def _rows(
     database: Database, connection: Connection, view: Window, keys: list[tuple[str, str]]
 ) -> list[tuple[tuple[str, str], Any]]:
-    """At most ``MOST_MATCHES`` + 1 rows a key, so that a value in a million objects costs as much as one in a hundred."""
+    """At most ``MOST_MATCHES`` + 1 rows a key, so that a value in a million objects costs as much as one in a hundred.
+
+    In the order of ``keys`` and then of arrival, whatever else the store holds.
+    """
+    places = {key: place for place, key in enumerate(keys)}
+    return sorted(_gathered(database, connection, view, keys), key=lambda found: places[found[0]])
+
+
+def _gathered(
+    database: Database, connection: Connection, view: Window, keys: list[tuple[str, str]]
+) -> list[tuple[tuple[str, str], Any]]:
     condition, parameters = visible(view)
     found: list[tuple[tuple[str, str], Any]] = []
     if database.kind == "sqlite":
         many, few = _by_weight(connection, keys)
         query = text(
             f"SELECT v.kind, {_COLUMNS} FROM json_each(:keys) k CROSS JOIN value v ON {_ASKED} JOIN object o ON o.pk = v.object"
-            f" WHERE o.latest = 2 AND {condition}"
+            f" WHERE o.latest = 2 AND {condition} ORDER BY v.object"
         )
         for row in connection.execute(query, {**parameters, "keys": json.dumps(few)}):
             found.append(((row[0], row[14]), row[1:]))
         query = text(
             f"SELECT {_COLUMNS} FROM value v JOIN object o ON o.pk = v.object WHERE v.kind = :kind AND v.key = :key"
-            f" AND o.latest = 2 AND {condition} LIMIT {MOST_MATCHES + 1}"
+            f" AND o.latest = 2 AND {condition} ORDER BY v.object LIMIT {MOST_MATCHES + 1}"
         )
         for kind, key in many:
             rows = connection.execute(query, {**parameters, "kind": kind, "key": key}).all()
@@ -130,8 +147,8 @@ def _rows(
         return found
     query = text(
         "SELECT k.kind AS wanted_kind, k.key AS wanted_key, m.* FROM unnest(CAST(:kinds AS text[]), CAST(:keys AS text[]))"
-        f" AS k(kind, key) CROSS JOIN LATERAL (SELECT {_COLUMNS} FROM value v JOIN object o ON o.pk = v.object"
-        f" WHERE v.kind = k.kind AND v.key = k.key AND o.latest = 2 AND {condition} LIMIT {MOST_MATCHES + 1}) m"
+        f" AS k(kind, key) CROSS JOIN LATERAL (SELECT {_COLUMNS} FROM value v{database.each('object', 'o', 'pk = v.object')}"
+        f" WHERE v.kind = k.kind AND v.key = k.key AND o.latest = 2 AND {condition} ORDER BY v.object LIMIT {MOST_MATCHES + 1}) m"
     )
     parameters |= {"kinds": [kind for kind, _ in keys], "keys": [key for _, key in keys]}
     return [((row[0], row[1]), row[2:]) for row in connection.execute(query, parameters)]

@@ -9,6 +9,8 @@ from sanjha.access.actions import Action
 from sanjha.access.policy import Actor, allows
 from sanjha.exchange.rules import LATEST
 
+NOBODY: Final = -1  #: the key of no organisation
+
 
 class Window(msgspec.Struct, frozen=True):
     """What one asker may see: collections by ceiling, and always their own."""
@@ -22,8 +24,9 @@ class Window(msgspec.Struct, frozen=True):
         return tuple(collection for collection, _ in self.ceilings)
 
     def narrowed(self, ceiling: int) -> "Window":
-        """The same, but nothing stricter than ``ceiling`` (an export for somebody else)."""
-        return Window(self.organisation, tuple((c, min(level, ceiling)) for c, level in self.ceilings))
+        """The same, but nothing stricter than ``ceiling``, of one's own neither: an export is for somebody else to read."""
+        organisation = NOBODY if any(level > ceiling for _, level in self.ceilings) else self.organisation
+        return Window(organisation, tuple((c, min(level, ceiling)) for c, level in self.ceilings))
 
 
 def window(actor: Actor, action: Action, collections: Iterable[int]) -> Window:
@@ -50,22 +53,38 @@ def visible(view: Window, *, strands: bool = True) -> tuple[str, dict[str, Any]]
     """
     if not view.ceilings:
         return "1 = 0", {}
-    levels = sorted({ceiling for _, ceiling in view.ceilings})
     parameters: dict[str, Any] = {"organisation": view.organisation}
     parts = []
-    for level in levels:
-        names = []
-        for number, collection in enumerate(c for c, held in view.ceilings if held == level):
-            parameters[f"c{level}_{number}"] = collection
-            names.append(f":c{level}_{number}")
+    for level, collections in _by_level(view):
+        names = [f":c{level}_{number}" for number in range(len(collections))]
+        parameters |= {name[1:]: collection for name, collection in zip(names, collections, strict=True)}
+        parameters[f"l{level}"] = level
         here = f"o.collection = {names[0]}" if len(names) == 1 else f"o.collection IN ({', '.join(names)})"
         seen = _SEEN.format(row="o", ceiling=f":l{level}")
         first = _FIRST_STRAND.format(seen=_SEEN.format(row="lower", ceiling=f":l{level}"))
-        parameters[f"l{level}"] = level
         parts.append(f"{here} AND {seen} AND {first}" if strands else f"{here} AND {seen}")
     if len(parts) == 1:
         return parts[0], parameters
     return "(" + " OR ".join(f"({part})" for part in parts) + ")", parameters
+
+
+def also_seen(view: Window, row: str) -> str:
+    """Condition, with the parameters of ``visible``: the asker sees ``row`` too, of the same collection as ``o``."""
+    levels = _by_level(view)
+    if len(levels) == 1:
+        return _SEEN.format(row=row, ceiling=f":l{levels[0][0]}")
+    cases = " ".join(
+        f"WHEN {row}.collection IN ({', '.join(f':c{level}_{n}' for n in range(len(held)))}) THEN :l{level}"
+        for level, held in levels
+    )
+    return _SEEN.format(row=row, ceiling=f"CASE {cases} END") if levels else "1 = 0"
+
+
+def _by_level(view: Window) -> list[tuple[int, list[int]]]:
+    return [
+        (level, [collection for collection, held in view.ceilings if held == level])
+        for level in sorted({ceiling for _, ceiling in view.ceilings})
+    ]
 
 
 NEWEST: Final = f"o.latest = {LATEST}"  #: condition: the current version of each object

@@ -1,7 +1,8 @@
 """Warning lists kept in the store: which values are known to be good. Updated by name, the newer version wins."""
 
+import hashlib
 import threading
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 from sqlalchemy import Connection, delete, func, insert, select
@@ -36,8 +37,8 @@ class WarningListing(msgspec.Struct):
 
 
 class _Head(msgspec.Struct):
-    name: str
-    version: int
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\A[^\x00]*\Z")]  # no NUL: PostgreSQL
+    version: Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
     entries: list[msgspec.Raw] = msgspec.field(default_factory=list, name="list")
 
 
@@ -95,5 +96,6 @@ def remove_list(connection: Connection, name: str) -> None:
 
 
 def _revision(connection: Connection) -> str:
-    query = select(func.count(), func.coalesce(func.sum(WARNING_LIST.c.version), 0), func.max(WARNING_LIST.c.name))
-    return "-".join(str(part) for part in connection.execute(query).one())
+    query = select(WARNING_LIST.c.name, WARNING_LIST.c.version, func.length(WARNING_LIST.c.raw))
+    held = [tuple(row) for row in connection.execute(query.order_by(WARNING_LIST.c.name))]
+    return hashlib.sha256(msgspec.json.encode(held)).hexdigest()

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from sanjha.formats import csv_export, lists, misp, nftables, rpz, sigma, stix, suricata
+from sanjha.formats import csv_export, lists, misp, misp_feed, nftables, rpz, sigma, stix, suricata
 from sanjha.formats.shape import Context, Format, Row
 
 _ALL: Final = (
     stix.FORMAT,
     misp.FORMAT,
+    misp_feed.FORMAT,
     csv_export.FORMAT,
     *lists.FORMATS,
     suricata.FORMAT,

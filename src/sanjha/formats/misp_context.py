@@ -35,8 +35,16 @@ class ContextReader:
             why = "is used twice in the event" if found else "is missing or unreadable"
             found = field.derived(self.event.uuid, path, *seed)
             self.lose(found, f"{path}.uuid", "changed", f"The uuid {why}.", f"It is {found} here; correct it in MISP.")
+        else:
+            self.irregular(raw, path, found)
         self.seen.add(found)
         return found
+
+    def irregular(self, raw: Raw, path: str, ident: str, name: str = "uuid") -> None:
+        """Reports a UUID that no STIX id can hold and that is ``ident`` here."""
+        if field.irregular(raw.get(name)):
+            message = f"The {name} {printable(raw[name])} has no variant of RFC 9562, and STIX ids need one."
+            self.lose(ident, f"{path}.{name}", "changed", message, f"It is {ident} here; see the event in MISP.")
 
     def distribution(self, raw: Raw, path: str, default: int) -> int:
         """0 to 5; an unreadable one is 0, reported."""
@@ -68,12 +76,15 @@ class ContextReader:
             self.lose(ident, f"{path}.Tag", "guessed", message, f"Counted as {levels}: correct the tag in MISP.")
         return [{"name": name} for name in dict.fromkeys(names)], levels
 
-    def organisation(self, raw: object) -> Raw | None:
+    def organisation(self, raw: object, path: str) -> Raw | None:
         """UUID and name, or None."""
         if not isinstance(raw, dict):
             return None
         ident, name = field.ident(raw.get("uuid")), field.text(raw.get("name"))
-        return {"uuid": ident, "name": name} if ident and name else None
+        if not ident or not name:
+            return None
+        self.irregular(raw, path, ident)
+        return {"uuid": ident, "name": name}
 
     def references(self, raw: Raw, path: str, source: str) -> list[Raw]:
         """Where a MISP object points."""
@@ -128,6 +139,7 @@ class ContextReader:
             ident = field.derived("cluster", kind, value)
             message = f"The galaxy cluster {printable(value)} has no uuid."
             self.lose(ident, f"{path}.uuid", "changed", message, "One was derived from its name.")
+        self.irregular(raw, path, ident)
         known = self.event.clusters.get(ident)
         self.event.clusters[ident] = (
             levels if known is None else (known if path.count(".Attribute") == 0 else known | levels)
@@ -159,7 +171,7 @@ class ContextReader:
             entry: Raw = {"uuid": ident, "type": str(kind), "date_sighting": str(when)}
             if source := field.text(item.get("source")):
                 entry["source"] = source
-            if organisation := self.organisation(item.get("Organisation")):
+            if organisation := self.organisation(item.get("Organisation"), f"{place}.Organisation"):
                 entry["Organisation"] = organisation
             found.append(entry)
         return found

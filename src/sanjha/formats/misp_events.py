@@ -15,9 +15,6 @@ live with it (each point has a test):
 The same bytes in give the same bytes out. Imported on first use: pymisp takes about 2 s and 70 MB to load.
 """
 
-import contextlib
-import logging
-import warnings
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -29,8 +26,11 @@ from sanjha.formats.misp_accounts import Object, Tally, missing, settle
 from sanjha.formats.misp_facts import Event
 from sanjha.formats.misp_fields import Losses, lose
 from sanjha.formats.misp_json import MAX_BYTES, documents
+from sanjha.formats.misp_repairs import readable, refer
 from sanjha.formats.misp_shaping import reshape
 from sanjha.stix.problems import Problem
+from sanjha.stix.reading import Reading
+from sanjha.stix.reading import read as read_stix
 
 _STEPS: tuple[tuple[str, ...], ...] = (  #: what is left out, step by step, when the converter fails on an event
     (),
@@ -77,16 +77,26 @@ def convert_each(body: bytes, *, max_bytes: int = MAX_BYTES) -> Iterator[Convers
 
 
 def _convert(event: Event, losses: Losses) -> Conversion:
-    found = _joined([_through_misp_stix(event, part, losses) for part in _slices(event.clean)])
-    tally, carried = settle(event, found, losses)
-    missing(event, found, losses)
-    objects = reshape(event, found + carried)
-    return Conversion([msgspec.json.encode(item) for item in objects], losses, tally)
+    """Every object reads: when one does not, the event is converted again without what STIX refuses in it."""
+    told = len(losses)
+    for careful in (False, True):
+        del losses[told:]
+        found = _joined([_through_misp_stix(event, part, losses) for part in _slices(event.clean)])
+        if careful:
+            found = readable(event, found, losses)
+        refer(event, found, losses)
+        tally, carried = settle(event, found, losses)
+        missing(event, found, losses)
+        objects = [msgspec.json.encode(item) for item in reshape(event, found + carried)]
+        if all(isinstance(read_stix(raw), Reading) for raw in objects):
+            losses[told:] = dict.fromkeys(losses[told:])  # every part says the same of the event
+            return Conversion(objects, losses, tally)
+    raise Malformed(f"{event.path} gives objects that STIX refuses: export the event again from MISP, or leave it out.")
 
 
 def _slices(clean: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The event in parts of about ``SLICE`` attributes, for misp-stix takes 13 kB of memory for each. References from
-    one part to another become no relationship and are reported.
+    an object of one part to another part become no relationship and are reported; those of event reports are kept.
     """
     part: dict[str, Any] = {**clean, "Attribute": [], "Object": []}
     size = 0
@@ -113,14 +123,14 @@ def _joined(parts: list[list[Object]]) -> list[Object]:
 
 def _through_misp_stix(event: Event, clean: dict[str, Any], losses: Losses) -> list[Object]:
     """The converter's objects; on a failure the event is tried again with less in it, each time reported."""
-    from misp_stix_converter import MISPtoSTIX21Parser
+    from sanjha.formats.misp_converter import Converter, quiet
 
     for left_out in _STEPS:
-        parser = MISPtoSTIX21Parser()
+        parser = Converter()
         try:
-            with _quiet():
+            with quiet():
                 parser.parse_misp_event({"Event": _without(clean, left_out)})
-                found = [msgspec.json.decode(_serialized(item)) for item in parser.stix_objects]
+                found = parser.objects()
         except Exception as error:
             # two libraries of 70,000 lines that were not written for hostile input: whatever they raise is one event's
             # misfortune, told in the report, and must not reach the caller
@@ -145,24 +155,6 @@ def _without(node: Any, names: tuple[str, ...]) -> Any:
     if isinstance(node, list):
         return [_without(inner, names) for inner in node]
     return node
-
-
-def _serialized(item: Any) -> str:
-    return str(item.serialize())
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """pymisp logs hostile values and stix2 warns about ids; the loss report says it better."""
-    log = logging.getLogger("pymisp")
-    before = log.level
-    log.setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        log.setLevel(before)
 
 
 def _notes(event: Event, parser: Any, losses: Losses) -> None:

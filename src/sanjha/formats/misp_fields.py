@@ -30,6 +30,7 @@ _HOST: Final = 512  #: twice RFC 1035, for a domain with an address
 _RULES: Final = frozenset({"yara", "sigma", "snort", "suricata", "text", "comment", "other", "zeek", "bro"})
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
+_VARIANT: Final = 19  #: where in the text the digit of the variant stands (RFC 9562, section 4.1)
 _NAMESPACE: Final = uuid.UUID("19d72b74-a098-520c-998c-8a4633e29040")
 
 Losses = list[Problem]
@@ -47,10 +48,21 @@ def lose(losses: Losses, ident: str | None, path: str, what: str, message: str, 
 
 
 def ident(value: object) -> str | None:
-    """A UUID of any version in lower case."""
-    if not isinstance(value, str):
-        return None
-    text = value.strip().lower()
+    """A UUID of any version in lower case. One that no STIX id can hold (section 2.9 asks for RFC 9562's variant) gives
+    a derived one, the same wherever it stands, so that references to it still hold.
+    """
+    text = _hex_form(value)
+    return text if text is None or text[_VARIANT] in "89ab" else derived("uuid", text)
+
+
+def irregular(value: object) -> bool:
+    """Whether ``ident`` gives another UUID than the one written: that is for the loss report."""
+    text = _hex_form(value)
+    return text is not None and text[_VARIANT] not in "89ab"
+
+
+def _hex_form(value: object) -> str | None:
+    text = value.strip().lower() if isinstance(value, str) and len(value) < 100 else ""
     return text if _UUID.fullmatch(text) else None
 
 

@@ -64,6 +64,7 @@ class _Reader(ContextReader):
     def read(self, raw: Raw, info: str) -> None:
         event, path = self.event, self.event.path
         stamp = event.modified // SECOND
+        self.irregular(raw, path, event.uuid)
         clean: Raw = {"uuid": event.uuid, "info": info, "timestamp": str(stamp)}
         tags, stated = self.tags(raw, path, event.uuid)
         event.levels = floor(stated, self.distribution(raw, path, 5))
@@ -75,9 +76,11 @@ class _Reader(ContextReader):
                 clean["Tag"] = tags
                 tags.append({"name": f'misp:{name}="{number}"'})
         if extends := field.ident(raw.get("extends_uuid")):
+            self.irregular(raw, path, extends, "extends_uuid")
             tags.append({"name": f'misp:extends_uuid="{extends}"'})
         clean["Tag"] = tags
-        organisation = self.organisation(raw.get("Orgc")) or self.organisation(raw.get("Org"))
+        organisation = self.organisation(raw.get("Orgc"), f"{path}.Orgc")
+        organisation = organisation or self.organisation(raw.get("Org"), f"{path}.Org")
         if organisation is None:
             self.lose(event.uuid, f"{path}.Orgc", "changed", "The author has no name and UUID.", "Objects name none.")
         else:

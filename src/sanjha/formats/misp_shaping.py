@@ -89,7 +89,8 @@ def _labels(event: Event, objects: list[Object], owned: dict[str, set[str]]) -> 
         if entry.holder:
             tags[entry.holder] += names
     tags[event.uuid] += [tag["name"] for tag in event.clean["Tag"]]
-    covered = {word for item in objects for word in words(item) if word.startswith("misp-galaxy:")}
+    galaxies = any(name.startswith("misp-galaxy:") for names in tags.values() for name in names)
+    covered = {w for item in objects for w in words(item) if w.startswith("misp-galaxy:")} if galaxies else set()
     for item in objects:
         if item["type"] in OBSERVABLES or item["type"] in ("marking-definition", "relationship"):
             continue

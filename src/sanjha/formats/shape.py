@@ -5,8 +5,9 @@ and the same bytes for the same input. Nothing here reads a clock: times come in
 """
 
 import heapq
+import io
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, Literal
+from typing import Any, BinaryIO, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -45,7 +46,8 @@ class Context(msgspec.Struct):
     ``node`` is the title that people read. ``generated`` (microseconds) is the time of the newest row, not of the
     clock, so that an unchanged store renders unchanged bytes. ``serial`` rises with each change (RPZ: RFC 1982,
     taken modulo 2**32). ``namespace`` seeds the UUIDv5 ids and is the node's lasting id. ``left_out(row, reason)``
-    hears of each value that the format cannot say; the reason is one sentence.
+    hears of each value that the format cannot say; the reason is one sentence. ``spool()`` gives an empty file that goes
+    away when it is closed, for what a rendering has to put aside and memory should not hold.
     """
 
     node: str
@@ -53,6 +55,23 @@ class Context(msgspec.Struct):
     serial: int = 1
     namespace: str = "sanjha"
     left_out: Callable[[Row, str], None] = _forget
+    spool: Callable[[], BinaryIO] = io.BytesIO
+
+
+class File(NamedTuple):
+    """One file of a tree. ``chunks`` are ``size`` bytes; read them before asking for the next file."""
+
+    name: str
+    size: int
+    chunks: Iterable[bytes]
+
+    def read(self) -> bytes:
+        """All of it."""
+        return b"".join(self.chunks)
+
+
+#: The objects of an export from the first one, as often as it is called; all (None), or at least those of some types.
+Source = Callable[[frozenset[str] | None], Iterable[bytes]]
 
 
 class Format(msgspec.Struct, frozen=True):
@@ -62,7 +81,9 @@ class Format(msgspec.Struct, frozen=True):
     ``kinds``: the kinds it can say; None when it does not choose. ``blocks``: a device that reads it stops traffic.
     ``strictest``: the strictest PAP of the rows that the caller may pass (unstated always passes): GREEN where it
     blocks, AMBER where it sits on the network and only watches, RED where it stays among logs and people.
-    ``labels``: whether it says them; the caller has to open every object's bytes for that.
+    ``labels``: whether it says them; the caller has to open every object's bytes for that. ``tree``: of a format of
+    several files, these files; ``render`` then gives them as one archive. ``partial``: it passes objects over that have
+    no form in it, and tells ``Context.left_out``.
     """
 
     name: str
@@ -75,6 +96,8 @@ class Format(msgspec.Struct, frozen=True):
     title: str
     strictest: Pap = Pap.RED
     labels: bool = False
+    tree: Callable[[Source, Context], Iterator[File]] | None = None
+    partial: bool = False
 
 
 def merged(rows: Iterable[Row]) -> Iterator[Row]:

@@ -1,26 +1,41 @@
 """The composition root: which doors the node has, and what they stand on."""
 
+import asyncio
 import logging
 import os
+import signal
+import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from litestar import Litestar, Request, Response
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from sanjha.doors.api.faults import api_fault
+from sanjha.doors.api.routes import api_router
+from sanjha.doors.api.services import Services
+from sanjha.doors.api.streaming import Streams
+from sanjha.doors.compression import compressing
+from sanjha.doors.front import front
 from sanjha.doors.health import health_router
+from sanjha.doors.quota import Quota
 from sanjha.doors.taxii.faults import taxii_fault
 from sanjha.doors.taxii.routes import TaxiiSettings, taxii_router
+from sanjha.exchange.exports import Exports
+from sanjha.exchange.speaking import Speaking
+from sanjha.exchange.subscriptions import Subscriptions
+from sanjha.exchange.warnings import Warnings
+from sanjha.node.adapters.egress import Egress
 from sanjha.node.assembly import Node
+from sanjha.node.config import FOLDER_VARIABLE
 from sanjha.node.metrics import Metrics
+from sanjha.node.tasks import Tasks, feeds_of
 from sanjha.storage import schema
-
-FOLDER_VARIABLE: Final = "SANJHA_NODE"  #: how the server's worker processes learn which node they are
 
 
 def build(node: Node) -> Litestar:
@@ -33,19 +48,44 @@ def build(node: Node) -> Litestar:
         page_size=node.config.page_size,
     )
     metrics = Metrics(node.database, version("sanjha"))
+    quota = Quota(node.config.requests_per_minute)
+    egress = Egress(tuple(node.config.allow_private))
+    subscriptions = Subscriptions(node.exchange, node.key.id)
+    tasks = Tasks(node, egress, feeds_of(node, egress), subscriptions)
+    warnings = Warnings(node.database)
+    services = Services(
+        exchange=node.exchange,
+        credentials=node.credentials,
+        quota=quota,
+        cursors=node.cursors,
+        speaking=Speaking(node.exchange, node.key.id),
+        warnings=warnings,
+        exports=Exports(node.exchange, warnings, node.title, node.key.id),
+        subscriptions=subscriptions,
+        post=tasks.post,
+        title=node.title,
+        version=version("sanjha"),
+        max_content_length=node.config.max_content_length,
+    )
+    streams = Streams(services)
 
     def ready() -> dict[str, str]:
         return {"node": node.key.id, "store": node.database.version(), "schema": schema.held(node.database) or ""}
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        _at_the_end(streams.close)
+        tasks.start()
         yield
+        await asyncio.to_thread(tasks.stop)
+        egress.close()
         node.close()
 
     return Litestar(
         route_handlers=[
             health_router(ready, metrics.registry, node.config.metrics_token),
-            taxii_router(node.exchange, node.credentials, node.cursors, settings),
+            taxii_router(node.exchange, node.credentials, node.cursors, settings, quota),
+            api_router(services, streams),
         ],
         exception_handlers={Exception: _fault},
         middleware=[_counting(metrics)],
@@ -54,6 +94,18 @@ def build(node: Node) -> Litestar:
         logging_config=None,
         debug=False,
     )
+
+
+def _at_the_end(close: Callable[[], None]) -> None:
+    """Has ``close`` called when the process is asked to end: the server waits for open answers, and a stream has no end.
+
+    The server listens by the event loop's own way, which leaves the signal's ordinary handler to us.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(close))
 
 
 def _counting(metrics: Metrics) -> Any:
@@ -90,10 +142,10 @@ def _door(path: str) -> str:
 
 
 def _fault(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    return taxii_fault(request, error)
+    return (api_fault if _door(request.scope["path"]) == "api" else taxii_fault)(request, error)
 
 
-def create() -> Litestar:
+def create() -> ASGIApp:
     """For the server: the node whose folder is in the environment."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    return build(Node(Path(os.environ[FOLDER_VARIABLE])))
+    return compressing(front(build(Node(Path(os.environ[FOLDER_VARIABLE])))))

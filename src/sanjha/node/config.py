@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -11,6 +11,7 @@ from sanjha.errors import WrongUse
 FILE: Final = "node.toml"
 KEY_FILE: Final = "node.key"
 STORE_FILE: Final = "store.db"
+FOLDER_VARIABLE: Final = "SANJHA_NODE"  #: how the serving processes learn which node they are
 
 Role = Literal["member", "host", "observer", "sector", "operator"]
 _MEMBER: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}", re.ASCII)
@@ -57,13 +58,17 @@ def save(folder: Path, config: Config) -> None:
     """Writes ``node.toml``; settings at their defaults are left out, so that the file says what was chosen."""
     if not _MEMBER.fullmatch(config.member):
         raise WrongUse("a member's name has lower-case letters, digits and '-', like: pk")
-    chosen = {
+    (folder / FILE).write_bytes(msgspec.toml.encode(chosen(config)))
+
+
+def chosen(config: Config) -> dict[str, Any]:
+    """The settings that are not at their defaults."""
+    return {
         field.name: getattr(config, field.name)
         for field in msgspec.structs.fields(Config)
         if field.required
         or getattr(config, field.name) != (field.default if field.default is not msgspec.NODEFAULT else [])
     }
-    (folder / FILE).write_bytes(msgspec.toml.encode(chosen))
 
 
 def database_url(folder: Path, config: Config) -> str:

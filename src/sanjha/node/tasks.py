@@ -9,12 +9,13 @@ from typing import Final, NamedTuple
 
 from sanjha.errors import SanjhaError, Unavailable
 from sanjha.exchange.feeds.asking import Ask
-from sanjha.exchange.feeds.keeping import Feeds, due_feeds
+from sanjha.exchange.feeds.keeping import Feeds, due_feeds, find_feed
 from sanjha.exchange.search import index_more
 from sanjha.exchange.subscriptions import Subscriptions
 from sanjha.ids import new_uuid
 from sanjha.node.adapters.egress import Egress
 from sanjha.node.assembly import Node
+from sanjha.node.following import Following, is_live
 from sanjha.storage import leases
 
 _LOG: Final = logging.getLogger("sanjha.tasks")
@@ -22,6 +23,7 @@ SECOND: Final = 1_000_000
 LEASE: Final = 60 * SECOND  #: a dead process's tasks move on after this
 DELIVERY_SECONDS: Final = 20.0  #: a webhook's receiver has so long
 ANSWER_BYTES: Final = 64 * 1024  #: of a webhook's answer that are read
+EAR_SECONDS: Final = 45.0  #: a peer's stream that is silent for three of its heartbeats is gone
 BATCHES_A_TURN: Final = 20  #: then other subscriptions, feeds and collections have their turn
 
 
@@ -43,6 +45,8 @@ class Tasks:
         self.subscriptions = subscriptions
         self._holder = new_uuid()
         self._stop = threading.Event()
+        self._ears = Egress(tuple(node.config.allow_private), read_timeout=EAR_SECONDS)
+        self.following = Following(node, feeds, self._ears.fetch)
         self._threads = [
             threading.Thread(target=self._loop, args=(task,), name=task.name, daemon=True) for task in TASKS
         ]
@@ -55,6 +59,7 @@ class Tasks:
     def stop(self) -> None:
         """Ends every task and gives its leases back."""
         self._stop.set()
+        self.following.stop(self._ears.close)
         for thread in self._threads:
             thread.join(timeout=10)
         for task in TASKS:
@@ -113,6 +118,7 @@ def _webhooks(tasks: Tasks) -> bool:
 def _feeds(tasks: Tasks) -> bool:
     with tasks.node.database.reading() as connection:
         due = due_feeds(connection, tasks.node.now())
+        due = [name for name in due if not is_live(find_feed(connection, name))]
     for name in due:
         if tasks.stopping:
             return False
@@ -121,6 +127,11 @@ def _feeds(tasks: Tasks) -> bool:
             _LOG.warning("feed %s: %s", name, run.error)
         elif run.report.total:
             _LOG.info("feed %s: %d stored, %d refused", name, run.report.stored, run.report.refused)
+    return False
+
+
+def _following(tasks: Tasks) -> bool:
+    tasks.following.refresh()
     return False
 
 
@@ -140,6 +151,7 @@ def _statuses(tasks: Tasks) -> bool:
 TASKS: Final = (
     Task("webhooks", 0.2, _webhooks),
     Task("feeds", 0.2, _feeds),
+    Task("following", 1.0, _following),
     Task("words", 1.0, _words),
     Task("statuses", 600.0, _statuses),
 )

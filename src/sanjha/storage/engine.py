@@ -15,13 +15,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import psycopg
 from sqlalchemy import Connection, MetaData, create_engine, event, text
 from sqlalchemy.dialects import registry
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
 from sanjha.errors import Unavailable, WrongUse
+from sanjha.storage import sqlite
 
 registry.register("sqlite.apsw", "sanjha.storage.sqlite", "ApswDialect")
 
@@ -57,21 +60,25 @@ class Database:
             event.listen(self._writer, "connect", _prepare_writer)
         else:
             self._lock_path = None
-            self._engine = create_engine(parsed, pool_size=READERS, max_overflow=READERS, pool_pre_ping=True)
+            self._engine = create_engine(parsed, pool_size=READERS, max_overflow=READERS)
             self._writer = self._engine
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """A connection whose statements all see one committed state."""
+    def reading(self, *, snapshot: bool = False) -> Iterator[Connection]:
+        """A connection to read with. With ``snapshot`` all its statements see one committed state.
+
+        Without it each statement of PostgreSQL sees its own, which saves two round trips; on SQLite it is one state always.
+        """
         try:
             with self._engine.connect() as connection:
                 if self.kind == "sqlite":
                     connection.exec_driver_sql("BEGIN")
                 else:
-                    connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+                    level = "REPEATABLE READ" if snapshot else "AUTOCOMMIT"
+                    connection.execution_options(isolation_level=level, postgresql_readonly=True)
                 yield connection
                 connection.rollback()
-        except OperationalError as error:
+        except _FAILURES as error:
             raise _unavailable(error) from error
 
     @contextmanager
@@ -81,7 +88,7 @@ class Database:
             try:
                 with self._writer.begin() as connection:
                     yield connection
-            except OperationalError as error:
+            except _FAILURES as error:
                 raise _unavailable(error) from error
             return
         with self._turn, _locked(self._lock_path):
@@ -90,7 +97,7 @@ class Database:
                     connection.exec_driver_sql("BEGIN IMMEDIATE")
                     yield connection
                     connection.commit()
-            except OperationalError as error:
+            except _FAILURES as error:
                 raise _unavailable(error) from error
 
     def insert_many(
@@ -114,6 +121,15 @@ class Database:
         if self.kind == "sqlite":
             return f"{column} IN (SELECT value FROM json_each(:{name}))"
         return f"{column} = ANY(:{name})"
+
+    def each(self, table: str, name: str, key: str) -> str:
+        """SQL that joins the one row of ``table`` (as ``name``) with ``key`` for each row before it, by its key.
+
+        PostgreSQL is kept from other plans: before its first statistics it prefers to read a whole table for every row.
+        """
+        if self.kind == "sqlite":
+            return f" JOIN {table} {name} ON {name}.{key}"
+        return f" CROSS JOIN LATERAL (SELECT * FROM {table} WHERE {table}.{key} OFFSET 0) {name}"
 
     def listed(self, values: Iterable[str] | Iterable[int]) -> Any:
         """The parameter that ``among()`` expects."""
@@ -178,7 +194,10 @@ def _prepare_writer(raw: Any, _: Any) -> None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise Unavailable(f"the store's lock file cannot be opened: {error.strerror}", path=str(path)) from error
     try:
         deadline = time.monotonic() + LOCK_WAIT_SECONDS
         pause = 0.000_5
@@ -198,7 +217,11 @@ def _locked(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _unavailable(error: DBAPIError) -> Unavailable:
-    return Unavailable(
-        "the database does not answer as it should; try again, and see the node's log", cause=str(error.orig)
-    )
+#: The database is away, full, locked or broken: SQLAlchemy's wrapping of it, and the drivers' own where insert_many
+#: speaks to them directly; or every connection is in use for as long as we wait for one.
+_FAILURES: Final = (OperationalError, sqlite.OperationalError, psycopg.OperationalError, PoolTimeout)
+
+
+def _unavailable(error: Exception) -> Unavailable:
+    cause = str(error.orig) if isinstance(error, DBAPIError) else str(error)
+    return Unavailable("the database does not answer as it should; try again, and see the node's log", cause=cause)

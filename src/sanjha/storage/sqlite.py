@@ -42,10 +42,17 @@ class InternalError(DatabaseError): ...
 class NotSupportedError(DatabaseError): ...
 
 
+#: What the machine does to a store, as against what a statement does.
+_FAILURES = (
+    apsw.BusyError, apsw.LockedError, apsw.IOError, apsw.FullError, apsw.CantOpenError, apsw.ReadOnlyError,
+    apsw.CorruptError, apsw.NotADBError, apsw.ProtocolError, apsw.PermissionsError, apsw.NoMemError,
+)  # fmt: skip
+
+
 def _translate(error: apsw.Error) -> Error:
     if isinstance(error, apsw.ConstraintError):
         return IntegrityError(str(error))
-    if isinstance(error, apsw.BusyError | apsw.LockedError | apsw.IOError | apsw.FullError | apsw.CantOpenError):
+    if isinstance(error, _FAILURES):
         return OperationalError(f"{type(error).__name__}: {error}")
     if isinstance(error, apsw.SQLError | apsw.BindingsError):
         return ProgrammingError(str(error))

@@ -63,8 +63,14 @@ def test_a_results_file_reads_back(tmp_path: Path) -> None:
     writer.finish(61.5)
     machine, found = read(path)
     assert machine.seconds == 61.5
-    assert found.figures == writer.figures == soaked(path)
-    assert soaked(tmp_path / "absent") == []
+    assert found.figures == writer.figures
+
+
+def test_soaks_of_every_store_are_found_and_none_is_no_error(tmp_path: Path) -> None:
+    assert soaked(tmp_path) == soaked(tmp_path / "absent") == []
+    for store in ("SQLite", "PostgreSQL"):
+        Writer(tmp_path / f"soak-{store.lower()}.jsonl", MACHINE).add(figure(1, store=store))
+    assert [each.store for each in soaked(tmp_path)] == ["PostgreSQL", "SQLite"]
 
 
 @pytest.mark.parametrize("text", ["", "{}\n", "rubbish\n", '{"at":1}\n'])

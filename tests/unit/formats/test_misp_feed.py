@@ -1,16 +1,21 @@
 import hashlib
+import io
 import json
+import re
+import tarfile
+import tempfile
+import tracemalloc
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from sanjha.formats import misp
-from sanjha.formats.misp import Organisation, feed, render
+from sanjha.formats import misp, misp_feed, shelf
+from sanjha.formats.misp_feed import tree
 from sanjha.formats.misp_levels import PAP_REFS, TLP_REFS, pap_definition
-from sanjha.formats.shape import Context
+from sanjha.formats.shape import Context, File
 from sanjha.stix.markings import Pap, Tlp
 
-NODE = Organisation("00000000-0000-4000-8000-00000000000a", "Node")
 AUTHOR = "identity--00000000-0000-4000-8000-000000000002"
 NOW = 1_700_000_000_000_000
 
@@ -37,8 +42,14 @@ def report(*refs: str, number: int = 900, **more: Any) -> bytes:
     }).encode()  # fmt: skip
 
 
+def bodies(*objects: bytes, context: Context | None = None) -> dict[str, bytes]:
+    found = {file.name: file.read() for file in tree(lambda _: objects, context or Context("Node", NOW))}
+    assert list(found)[-2:] == ["hashes.csv", "manifest.json"]  # a reader who finds an event listed finds its file
+    return found
+
+
 def files(*objects: bytes) -> dict[str, Any]:
-    found = dict(feed(lambda: objects, NODE, now=NOW))
+    found = bodies(*objects)
     return {name: body.decode() if name == "hashes.csv" else json.loads(body) for name, body in found.items()}
 
 
@@ -170,13 +181,96 @@ def test_the_feed_has_its_manifest_and_hashes_and_is_the_same_every_time() -> No
 
 
 def test_what_has_no_misp_form_is_told() -> None:
-    told: list[str] = []
+    told: list[tuple[str, str]] = []
     objects = [b'{"type":"campaign","id":"campaign--1"}', indicator(1), b"{broken", b'{"type":3,"id":[]}']
-    list(feed(lambda: objects, NODE, now=NOW, left_out=told.append))
-    assert told == ["campaign--1"]
+    bodies(*objects, context=Context("Node", NOW, left_out=lambda row, why: told.append((row.id, why))))
+    assert told == [("campaign--1", misp.NO_FORM)]
+
+
+def test_a_report_and_a_grouping_of_one_uuid_are_two_events() -> None:
+    other = report(number=900).replace(b'"report', b'"grouping')
+    found = files(report(number=900), other)
+    assert len(found) == 4
+    assert len(found["manifest.json"]) == 2
+
+
+@pytest.mark.parametrize("tail", ["../../../../../../../etc/cron.d/evil", "", "x" * 36, "/" * 36])
+def test_no_id_becomes_a_path(tail: str) -> None:
+    hostile = json.loads(report()) | {"id": f"report--{tail}"}
+    (name,) = (name for name in files(json.dumps(hostile).encode()) if name.endswith(".json") and name[0] != "m")
+    assert re.fullmatch(r"[0-9a-f-]{36}\.json", name)
+
+
+def test_the_tags_of_a_report_are_on_every_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(misp, "MAX_ATTRIBUTES", 1)
+    actor = json.dumps({"type": "threat-actor", "id": ident("threat-actor", 5), "name": "Somebody"}).encode()
+    refs = [ident("indicator", 1), ident("indicator", 2), ident("threat-actor", 5)]
+    found = events(indicator(1), indicator(2, "[ipv4-addr:value = '192.0.2.2']"), actor, report(*refs))
+    assert [[tag["name"] for tag in event["Tag"]] for event in found] == [['misp-galaxy:threat-actor="Somebody"']] * 2
+
+
+def test_frames_are_asked_for_alone_in_the_first_walk_and_all_in_the_second() -> None:
+    asked: list[frozenset[str] | None] = []
+
+    def source(types: frozenset[str] | None) -> list[bytes]:
+        asked.append(types)
+        return [indicator(1), report(ident("indicator", 1))]
+
+    list(tree(source, Context("Node", NOW)))
+    assert asked == [frozenset({"report", "grouping", "identity", "marking-definition"}), None]
+
+
+def test_an_event_is_made_when_it_is_asked_for() -> None:
+    objects = [indicator(n, f"[ipv4-addr:value = '192.0.2.{n}']", created=f"2023-11-{n:02}T00:00:00Z") for n in (1, 2)]
+    made = tree(lambda _: objects, Context("Node", NOW))
+    next(made)
+    objects.clear()  # nothing is walked again
+    assert json.loads(next(made).read())["Event"]["Attribute"][0]["value"] == "192.0.2.2"
+
+
+def test_memory_does_not_grow_with_the_indicators(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(misp, "MAX_ATTRIBUTES", 50)
+    monkeypatch.setattr(shelf.Shelf.__init__, "__defaults__", (20_000,))
+
+    def many(count: int) -> Iterator[bytes]:
+        for n in range(count):
+            day = f"2023-11-{n % 5 + 1:02}T00:00:00Z"
+            yield indicator(n, f"[ipv4-addr:value = '192.{n >> 16}.{n >> 8 & 255}.{n & 255}']", created=day)
+
+    def peak(count: int) -> int:
+        with tempfile.TemporaryFile() as one, tempfile.TemporaryFile() as two:
+            lent = iter([one, two])
+            tracemalloc.start()
+            for file in tree(lambda _: many(count), Context("Node", NOW, spool=lambda: next(lent))):
+                for chunk in file.chunks:
+                    assert len(chunk) < 200_000
+            top = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            return top
+
+    peak(500)  # caches
+    # the manifest tells of each event, and an event is at most so large: 400 bytes an event, and nothing else
+    assert peak(4_000) < peak(1_000) + 3_000 // 50 * 4_000
+
+
+def test_the_archive_holds_the_same_files() -> None:
+    objects = [indicator(1), indicator(2, "[ipv4-addr:value = '192.0.2.2']"), report(ident("indicator", 1))]
+    raw = b"".join(misp_feed.render(iter(objects), Context("Node", NOW)))
+    with tarfile.open(fileobj=io.BytesIO(raw)) as archive:
+        members = {member.name: archive.extractfile(member).read() for member in archive}  # type: ignore[union-attr]
+        assert {(member.mtime, member.mode, member.isreg()) for member in archive} == {(NOW // 1_000_000, 0o644, True)}
+    assert members == bodies(*objects)
+    assert raw == b"".join(misp_feed.render(iter(objects), Context("Node", NOW)))
+    assert len(raw) % 512 == 0
+
+
+def test_a_file_of_a_tree_says_its_size() -> None:
+    for file in tree(lambda _: [indicator(1)], Context("Node", NOW)):
+        assert isinstance(file, File)
+        assert file.size == len(file.read())
 
 
 def test_one_file_holds_all_events() -> None:
-    body = b"".join(render(iter([indicator(1), report(ident("indicator", 1))]), Context("Node", NOW)))
+    body = b"".join(misp.render(iter([indicator(1), report(ident("indicator", 1))]), Context("Node", NOW)))
     assert [item["Event"]["info"] for item in json.loads(body)["response"]] == ["A report"]
-    assert json.loads(b"".join(render(iter([]), Context("Node")))) == {"response": []}
+    assert json.loads(b"".join(misp.render(iter([]), Context("Node")))) == {"response": []}

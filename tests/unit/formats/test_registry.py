@@ -18,7 +18,7 @@ FROM_VALUES = pytest.mark.parametrize(
 
 def test_the_formats_are_these() -> None:
     lists = {name for name in FORMATS if name.startswith("list-")}
-    assert FORMATS.keys() - lists == {"stix", "misp", "csv", "suricata", "rpz", "sigma", "nftables"}
+    assert FORMATS.keys() - lists == {"stix", "misp", "misp-feed", "csv", "suricata", "rpz", "sigma", "nftables"}
     assert {"list-ipv4", "list-ipv6", "list-cidr", "list-domain", "list-url", "list-email", "list-sha256"} <= lists
 
 
@@ -27,7 +27,7 @@ def test_what_blocks_takes_pap_green_at_most() -> None:
     assert blocking == {"rpz", "nftables"} | {name for name in FORMATS if name.startswith("list-")}
     assert all(FORMATS[name].strictest == Pap.GREEN for name in blocking)
     assert FORMATS["suricata"].strictest == Pap.AMBER
-    assert all(FORMATS[name].strictest == Pap.RED for name in ("stix", "misp", "csv", "sigma"))
+    assert all(FORMATS[name].strictest == Pap.RED for name in ("stix", "misp", "misp-feed", "csv", "sigma"))
 
 
 @ALL

@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 from litestar import Request, Response
 
-from sanjha.doors.verdicts import verdict
+from sanjha.doors.verdicts import Told, verdict
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -23,4 +23,4 @@ def api_fault(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Problem details for any exception."""
     said = verdict(error)
     body = ProblemDetails(said.title, said.status, said.detail, said.error_id)
-    return Response(msgspec.json.encode(body), status_code=said.status, media_type=MEDIA_TYPE, headers=said.headers)
+    return Told(said, msgspec.json.encode(body), MEDIA_TYPE)

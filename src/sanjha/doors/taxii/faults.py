@@ -6,11 +6,11 @@ from litestar import Request, Response
 
 from sanjha.doors.taxii import resources
 from sanjha.doors.taxii.negotiation import MEDIA_TYPE
-from sanjha.doors.verdicts import verdict
+from sanjha.doors.verdicts import Told, verdict
 
 
 def taxii_fault(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """The TAXII error resource for any exception."""
     said = verdict(error)
     body = resources.error(said.title, said.status, said.detail, said.error_id)
-    return Response(body, status_code=said.status, media_type=MEDIA_TYPE, headers=said.headers)
+    return Told(said, body, MEDIA_TYPE)

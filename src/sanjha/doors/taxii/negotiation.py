@@ -1,10 +1,12 @@
 """Media types (TAXII 2.1, section 1.6.8; RFC 9110, section 12.5.1). Pure."""
 
+import re
 from typing import Final
 
 MEDIA_TYPE: Final = "application/taxii+json;version=2.1"
 STIX_TYPES: Final = ("application/stix+json;version=2.1", "application/stix+json;version=2.0")
 LONGEST: Final = 4_096  #: characters of an Accept header that are read
+_QUALITY: Final = re.compile(r"[01](\.[0-9]{0,9})?")  # RFC 9110, section 12.4.2, and some more digits
 
 
 def _members(header: str) -> list[tuple[str, dict[str, str]]]:
@@ -25,10 +27,8 @@ def acceptable(header: str | None) -> bool:
     if header is None or not header.strip():
         return True
     for kind, parameters in _members(header):
-        try:
-            if float(parameters.get("q", "1")) <= 0:
-                continue
-        except ValueError:
+        quality = parameters.get("q", "1")
+        if not _QUALITY.fullmatch(quality) or not quality.strip("0."):
             continue
         if kind in ("*/*", "application/*", "application/json"):
             return True

@@ -12,6 +12,8 @@ from sanjha.exchange.pages import Entry, Page
 from sanjha.exchange.reception import Report
 from sanjha.stix.timestamps import render
 
+ROOT: Final = "exchange"  #: the one API root
+
 _encode: Final = msgspec.json.Encoder().encode
 
 

@@ -1,6 +1,7 @@
 """The TAXII 2.1 server's endpoints (OASIS Standard, 10 June 2021). Each: who asks, what is acceptable, one call, one answer.
 
-A path works with and without its trailing slash, and every answer, errors too, has TAXII's media type.
+A path works with and without its trailing slash, and every answer, errors too, has TAXII's media type. All that a request
+does is done in one visit to a worker thread; only a body is read outside of it.
 """
 
 import hashlib
@@ -8,17 +9,22 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
-from litestar import Request, Response, Router, delete, get, post
+from litestar import Request, Router, delete, get, post
 from litestar.exceptions import HTTPException
+from litestar.response.base import ASGIResponse
+from litestar.types import ASGIApp
 
+from sanjha.access.actions import Action
 from sanjha.access.credentials import Credentials
-from sanjha.access.policy import Actor
-from sanjha.doors.identity import identify
+from sanjha.access.policy import Actor, require
+from sanjha.doors.bodies import UnsupportedMediaType, is_plain, reading_body
+from sanjha.doors.identity import admit
+from sanjha.doors.quota import Quota
 from sanjha.doors.taxii import resources
 from sanjha.doors.taxii.negotiation import MEDIA_TYPE, acceptable, is_envelope
 from sanjha.doors.taxii.queries import Query, position, read_query
 from sanjha.doors.threads import in_thread
-from sanjha.errors import NotFound, Refused
+from sanjha.errors import Malformed, NotFound, Refused, TooLarge
 from sanjha.exchange.collections import Collection
 from sanjha.exchange.cursors import Cursors
 from sanjha.exchange.pages import Filter, Page, Versions
@@ -26,9 +32,11 @@ from sanjha.exchange.service import Exchange
 from sanjha.ids import new_uuid
 from sanjha.stix.bundles import split
 
-ROOT: Final = "exchange"  #: the one API root
+ROOT: Final = resources.ROOT
 _ONE_OBJECT: Final = frozenset({"version", "spec_version"})
 _VERSIONS: Final = frozenset({"spec_version"})
+
+Asked = Request[Any, Any, Any]
 
 
 class TaxiiSettings(msgspec.Struct, frozen=True):
@@ -48,165 +56,141 @@ class NotAcceptable(HTTPException):
     detail = f"ask for {MEDIA_TYPE}"
 
 
-class UnsupportedMediaType(HTTPException):
-    """The body is no TAXII 2.1 envelope by its type."""
-
-    status_code = 415
-    detail = f"post an envelope as {MEDIA_TYPE}, not compressed"
-
-
-class ContentTooLarge(HTTPException):
-    """The body is over ``max_content_length``."""
-
-    status_code = 413
-
-
-def taxii_router(exchange: Exchange, credentials: Credentials, cursors: Cursors, settings: TaxiiSettings) -> Router:
+def taxii_router(
+    exchange: Exchange, credentials: Credentials, cursors: Cursors, settings: TaxiiSettings, quota: Quota
+) -> Router:
     """The router to mount at ``/``."""
 
-    async def actor_of(request: Request[Any, Any, Any]) -> Actor:
-        actor = await identify(request, credentials)
+    def actor_of(request: Asked, root: str) -> Actor:
+        actor = admit(request, credentials, quota)
         if not acceptable(request.headers.get("accept")):
             raise NotAcceptable
+        if root != ROOT:
+            raise NotFound("no such API root")
+        if "\0" in request.scope["path"]:  # a name that no store can hold, and PostgreSQL not even look for
+            raise NotFound("nothing has a name with a NUL character")
         return actor
 
+    async def told(request: Asked, root: str, work: Callable[[Actor], bytes]) -> ASGIApp:
+        """What ``work`` says, to whoever asks."""
+        return await in_thread(lambda: _answer(work(actor_of(request, root))))
+
     def page_answer(
-        request: Request[Any, Any, Any],
+        request: Asked,
         query: Query,
         page: Page,
         limit: int,
         render: Callable[[Page, str | None], bytes],
         *where: str,
-    ) -> Response[bytes]:
+    ) -> ASGIApp:
+        identity = query.identity(*where)
         following = None
         if page.more:
-            following = cursors.encode(query.identity(*where), (page.entries[-1].date_added, limit))
-        headers = resources.date_headers(page.entries, query.after if query.stated else None)
-        tag = _tag(query, page, where)
-        headers["ETag"] = tag
-        headers["Cache-Control"] = "private, no-cache"
-        headers["Vary"] = "Authorization, Accept"
+            following = cursors.encode(identity, (page.entries[-1].date_added, limit))
+        tag = _tag(identity, query, page)
+        headers = resources.date_headers(page.entries, query.after if query.stated else None) | {
+            "ETag": tag,
+            "Cache-Control": "private, no-cache",
+            "Vary": "Authorization, Accept",
+        }
         if request.headers.get("if-none-match") == tag:
-            return Response(b"", status_code=304, headers=headers, media_type=MEDIA_TYPE)
-        return Response(render(page, following), media_type=MEDIA_TYPE, headers=headers)
+            return ASGIResponse(status_code=304, headers=headers, media_type=MEDIA_TYPE)
+        return ASGIResponse(body=render(page, following), media_type=MEDIA_TYPE, headers=headers)
 
     @get("/taxii2")
-    async def discover(request: Request[Any, Any, Any]) -> Response[bytes]:
-        await actor_of(request)
+    async def discover(request: Asked) -> ASGIApp:
         roots = [f"{settings.origin}/taxii2/{ROOT}/"]
-        return _answer(resources.discovery(settings.title, None, roots))
+        return await told(request, ROOT, lambda _: resources.discovery(settings.title, None, roots))
 
     @get("/taxii2/{root:str}")
-    async def api_root(request: Request[Any, Any, Any], root: str) -> Response[bytes]:
-        await actor_of(request)
-        _known_root(root)
-        return _answer(resources.api_root(settings.title, settings.description, settings.max_content_length))
+    async def api_root(request: Asked, root: str) -> ASGIApp:
+        body = resources.api_root(settings.title, settings.description, settings.max_content_length)
+        return await told(request, root, lambda _: body)
 
     @get("/taxii2/{root:str}/status/{status:str}")
-    async def status(request: Request[Any, Any, Any], root: str, status: str) -> Response[bytes]:
-        actor = await actor_of(request)
-        _known_root(root)
-        return _answer(await in_thread(exchange.status, actor, status))
+    async def status(request: Asked, root: str, status: str) -> ASGIApp:
+        return await told(request, root, lambda actor: exchange.status(actor, status))
 
     @get("/taxii2/{root:str}/collections")
-    async def collections(request: Request[Any, Any, Any], root: str) -> Response[bytes]:
-        actor = await actor_of(request)
-        _known_root(root)
-        return _answer(resources.collections(await in_thread(exchange.collections, actor)))
+    async def collections(request: Asked, root: str) -> ASGIApp:
+        return await told(request, root, lambda actor: resources.collections(exchange.collections(actor)))
 
     @get("/taxii2/{root:str}/collections/{name:str}")
-    async def collection(request: Request[Any, Any, Any], root: str, name: str) -> Response[bytes]:
-        actor = await actor_of(request)
-        _known_root(root)
-        pair = await in_thread(exchange.collection, actor, name)
-        return _answer(msgspec.json.encode(resources.collection(*pair)))
+    async def collection(request: Asked, root: str, name: str) -> ASGIApp:
+        return await told(
+            request, root, lambda actor: msgspec.json.encode(resources.collection(*exchange.collection(actor, name)))
+        )
 
-    async def read(
-        request: Request[Any, Any, Any],
-        root: str,
-        name: str,
-        kind: str,
-        render: Callable[[Page, str | None], bytes],
-        *,
-        bodies: bool,
-    ) -> Response[bytes]:
-        actor = await actor_of(request)
-        _known_root(root)
-        found, _ = await in_thread(exchange.collection, actor, name)
+    def read(
+        request: Asked, root: str, name: str, kind: str, render: Callable[[Page, str | None], bytes], bodies: bool
+    ) -> ASGIApp:
+        actor = actor_of(request, root)
+        found, _ = exchange.collection(actor, name)
         query, token = read_query(_query_string(request), settings.page_size)
         after, limit = position(query, cursors, token, settings.page_size, kind, found.id)
-
-        def load() -> Page:
-            return exchange.read(actor, found, query.wanted, after, limit, bodies=bodies)
-
-        return page_answer(request, query, await in_thread(load), limit, render, kind, found.id)
+        page = exchange.read(actor, found, query.wanted, after, limit, bodies=bodies)
+        return page_answer(request, query, page, limit, render, kind, found.id)
 
     @get("/taxii2/{root:str}/collections/{name:str}/objects")
-    async def objects(request: Request[Any, Any, Any], root: str, name: str) -> Response[bytes]:
-        return await read(request, root, name, "objects", resources.envelope, bodies=True)
+    async def objects(request: Asked, root: str, name: str) -> ASGIApp:
+        return await in_thread(read, request, root, name, "objects", resources.envelope, True)
 
     @get("/taxii2/{root:str}/collections/{name:str}/manifest")
-    async def manifest(request: Request[Any, Any, Any], root: str, name: str) -> Response[bytes]:
-        return await read(request, root, name, "manifest", resources.manifest, bodies=False)
+    async def manifest(request: Asked, root: str, name: str) -> ASGIApp:
+        return await in_thread(read, request, root, name, "manifest", resources.manifest, False)
 
-    async def read_one(
-        request: Request[Any, Any, Any],
-        root: str,
-        name: str,
-        object_id: str,
-        kind: str,
-        render: Callable[[Page, str | None], bytes],
-    ) -> Response[bytes]:
-        actor = await actor_of(request)
-        _known_root(root)
-        found, _ = await in_thread(exchange.collection, actor, name)
-        fields = _VERSIONS if kind == "versions" else _ONE_OBJECT
-        query, token = read_query(_query_string(request), settings.page_size, fields)
-        chosen = Versions(last=False, every=True) if kind == "versions" else query.wanted.versions
-        query = msgspec.structs.replace(
-            query, wanted=Filter(ids=(object_id,), versions=chosen, specs=query.wanted.specs)
-        )
+    def read_one(
+        request: Asked, root: str, name: str, object_id: str, kind: str, render: Callable[[Page, str | None], bytes]
+    ) -> ASGIApp:
+        actor = actor_of(request, root)
+        found, _ = exchange.collection(actor, name)
+        listing = kind == "versions"
+        query, token = read_query(_query_string(request), settings.page_size, _VERSIONS if listing else _ONE_OBJECT)
+        chosen = Versions(last=False, every=True) if listing else query.wanted.versions
+        wanted = Filter(ids=(object_id,), versions=chosen, specs=query.wanted.specs)
+        query = msgspec.structs.replace(query, wanted=wanted)
         after, limit = position(query, cursors, token, settings.page_size, kind, found.id)
-
-        def load() -> Page:
-            page = exchange.read(actor, found, query.wanted, after, limit, bodies=kind != "versions")
-            if not page.entries:
-                any_version = Filter(ids=(object_id,), versions=Versions(last=False, every=True), specs=(20, 21))
-                if not exchange.read(actor, found, any_version, -1, 1, bodies=False).entries:
-                    raise NotFound("no such object in this collection, or not for this token")
-            return page
-
-        return page_answer(request, query, await in_thread(load), limit, render, kind, found.id)
+        page = exchange.read(actor, found, query.wanted, after, limit, bodies=not listing)
+        if not page.entries:
+            any_version = Filter(ids=(object_id,), versions=Versions(last=False, every=True), specs=(20, 21))
+            if not exchange.read(actor, found, any_version, -1, 1, bodies=False).entries:
+                raise NotFound("no such object in this collection, or not for this token")
+        return page_answer(request, query, page, limit, render, kind, found.id)
 
     @get("/taxii2/{root:str}/collections/{name:str}/objects/{object_id:str}")
-    async def one_object(request: Request[Any, Any, Any], root: str, name: str, object_id: str) -> Response[bytes]:
-        return await read_one(request, root, name, object_id, "object", resources.envelope)
+    async def one_object(request: Asked, root: str, name: str, object_id: str) -> ASGIApp:
+        return await in_thread(read_one, request, root, name, object_id, "object", resources.envelope)
 
     @get("/taxii2/{root:str}/collections/{name:str}/objects/{object_id:str}/versions")
-    async def versions(request: Request[Any, Any, Any], root: str, name: str, object_id: str) -> Response[bytes]:
-        return await read_one(request, root, name, object_id, "versions", resources.versions)
+    async def versions(request: Asked, root: str, name: str, object_id: str) -> ASGIApp:
+        return await in_thread(read_one, request, root, name, object_id, "versions", resources.versions)
+
+    def admitted(request: Asked, root: str, name: str) -> tuple[Actor, Collection]:
+        """Everything that can be refused before a body is read."""
+        actor = actor_of(request, root)
+        found, _ = exchange.collection(actor, name)
+        require(actor, Action.WRITE_OBJECTS, found.pk)
+        if not is_envelope(request.headers.get("content-type")) or not is_plain(request):
+            raise UnsupportedMediaType(f"post an envelope as {MEDIA_TYPE}, not compressed")
+        return actor, found
 
     @post("/taxii2/{root:str}/collections/{name:str}/objects", status_code=202, request_max_body_size=None)
-    async def add_objects(request: Request[Any, Any, Any], root: str, name: str) -> Response[bytes]:
-        actor = await actor_of(request)
-        _known_root(root)
-        found, _ = await in_thread(exchange.collection, actor, name)
-        if not is_envelope(request.headers.get("content-type")):
-            raise UnsupportedMediaType
-        if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
-            raise UnsupportedMediaType
-        body = await _body(request, settings.max_content_length)
-        return _answer(await in_thread(_take_in, exchange, actor, found, body), 202)
+    async def add_objects(request: Asked, root: str, name: str) -> ASGIApp:
+        actor, found = await in_thread(admitted, request, root, name)
+        async with reading_body(request, settings.max_content_length, "post it in smaller envelopes") as body:
+            return _answer(await in_thread(_take_in, exchange, actor, found, body), 202)
 
-    @delete("/taxii2/{root:str}/collections/{name:str}/objects/{object_id:str}", status_code=200)
-    async def delete_object(request: Request[Any, Any, Any], root: str, name: str, object_id: str) -> Response[bytes]:
-        actor = await actor_of(request)
-        _known_root(root)
-        found, _ = await in_thread(exchange.collection, actor, name)
+    def remove(request: Asked, root: str, name: str, object_id: str) -> ASGIApp:
+        actor = actor_of(request, root)
+        found, _ = exchange.collection(actor, name)
         query, _ = read_query(_query_string(request), settings.page_size, _ONE_OBJECT)
         chosen = query.wanted.versions if query.versions_given else None
-        await in_thread(exchange.delete, actor, found, object_id, chosen, query.wanted.specs)
+        exchange.delete(actor, found, object_id, chosen, query.wanted.specs)
         return _answer(b"")
+
+    @delete("/taxii2/{root:str}/collections/{name:str}/objects/{object_id:str}", status_code=200)
+    async def delete_object(request: Asked, root: str, name: str, object_id: str) -> ASGIApp:
+        return await in_thread(remove, request, root, name, object_id)
 
     return Router(
         "/",
@@ -219,7 +203,10 @@ def taxii_router(exchange: Exchange, credentials: Credentials, cursors: Cursors,
 
 
 def _take_in(exchange: Exchange, actor: Actor, collection: Collection, body: bytes) -> bytes:
-    envelope = split(body)
+    try:
+        envelope = split(body)
+    except TooLarge as error:  # too deep, too many: 413 is for bodies over max_content_length and nothing else (5.5)
+        raise Malformed(error.public, **error.facts) from None
     if envelope.kind not in ("envelope", "bundle"):
         raise Refused('an envelope is an object, {"objects": [...]}', rule="taxii-2.1/3.7/envelope")
     requested, identifier = exchange.now(), new_uuid()
@@ -234,35 +221,16 @@ def _take_in(exchange: Exchange, actor: Actor, collection: Collection, body: byt
     return answer
 
 
-async def _body(request: Request[Any, Any, Any], most: int) -> bytes:
-    """The body, refused by its announced length before it is read, or as soon as it grows past the limit."""
-    too_large = ContentTooLarge(f"the body is over {most:,} bytes; post it in smaller envelopes")
-    announced = request.headers.get("content-length")
-    if announced is not None and announced.isdigit() and int(announced) > most:
-        raise too_large
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > most:
-            raise too_large
-        chunks.append(chunk)
-    return b"".join(chunks)
+def _answer(body: bytes, status_code: int = 200) -> ASGIApp:
+    return ASGIResponse(body=body, status_code=status_code, media_type=MEDIA_TYPE)
 
 
-def _answer(body: bytes, status_code: int = 200) -> Response[bytes]:
-    return Response(body, status_code=status_code, media_type=MEDIA_TYPE)
-
-
-def _known_root(root: str) -> None:
-    if root != ROOT:
-        raise NotFound("no such API root")
-
-
-def _query_string(request: Request[Any, Any, Any]) -> str:
+def _query_string(request: Asked) -> str:
     return request.scope["query_string"].decode("ascii", errors="replace")
 
 
-def _tag(query: Query, page: Page, where: tuple[str, ...]) -> str:
+def _tag(identity: bytes, query: Query, page: Page) -> str:
+    """Of a page: what was asked, and where it begins and ends; within these nothing can be added, only taken away."""
     edges = (page.entries[0].date_added, page.entries[-1].date_added) if page.entries else (query.after,)
-    seen = msgspec.msgpack.encode((query.identity(*where), edges, len(page.entries), page.more))
+    seen = msgspec.msgpack.encode((identity, edges, len(page.entries), page.more))
     return f'W/"{hashlib.sha256(seen).hexdigest()[:24]}"'

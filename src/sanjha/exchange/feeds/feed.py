@@ -10,8 +10,10 @@ import msgspec
 
 from sanjha.errors import WrongUse
 
-#: Feeds come at least a minute apart: a shorter pause is a subscription, and peers have a stream for that.
-MIN_EVERY = 60
+#: Seconds. A run that finds nothing new is one request; who asks a peer this often has agreed on it with them.
+MIN_EVERY = 1
+#: Seconds between the runs of a live feed whose peer has no stream to follow.
+LIVE_EVERY = 1
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)  # RFC 9110 section 5.6.2
 _VALUE = re.compile(r"[\x20-\x7e]{0,4000}", re.ASCII)
@@ -56,6 +58,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     ``page`` objects a TAXII page; ``max_pages`` and ``max_objects`` a run (the next run goes on from there);
     ``max_bytes`` one answer, decoded; ``overlap`` seconds that a new TAXII walk reaches back, for a server that does
     not give ``date_added`` in commit order; ``types`` asks for these STIX types only; ``versions`` as match[version].
+    ``live``: run at once when the peer's stream says that something is new.
     """
 
     page: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1_000
@@ -65,6 +68,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     overlap: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 0
     types: tuple[str, ...] = ()
     versions: Literal["last", "all"] = "last"
+    live: bool = False
 
 
 class Feed(msgspec.Struct, frozen=True):

@@ -27,13 +27,14 @@ SENT_BACK: Final = 1_000  #: sightings a run
 
 
 class Kept(msgspec.Struct):
-    """A feed of the store. ``send_back``: local sightings of what it brought are posted to it."""
+    """A feed of the store. ``send_back``: local sightings of what it brought are posted to it. ``next_run``: microseconds."""
 
     pk: int
     collection: int
     feed: Feed
     state: State
     send_back: bool = False
+    next_run: int = 0
 
 
 class _Settings(msgspec.Struct):
@@ -85,9 +86,21 @@ def find_feed(connection: Connection, name: str) -> Kept:
     return _kept(row)
 
 
+def cursor_of(connection: Connection, pk: int) -> bytes | None:
+    """How far a feed has come, in its own kind's words."""
+    cursor = connection.execute(select(FEED.c.cursor).where(FEED.c.pk == pk)).scalar_one_or_none()
+    return None if cursor is None else bytes(cursor)
+
+
 def remove_feed(connection: Connection, name: str) -> None:
     """Forgets a feed; what it brought stays. Raises ``NotFound``."""
     if not connection.execute(delete(FEED).where(FEED.c.name == name)).rowcount:
+        raise NotFound(f"no feed is named {name!r}; see: sanjha feed list")
+
+
+def run_soon(connection: Connection, name: str) -> None:
+    """Puts a feed first in the queue. Raises ``NotFound``."""
+    if not connection.execute(update(FEED).where(FEED.c.name == name).values(next_run=0)).rowcount:
         raise NotFound(f"no feed is named {name!r}; see: sanjha feed list")
 
 
@@ -101,7 +114,7 @@ def due_feeds(connection: Connection, now: int) -> list[str]:
 def _kept(row: Any) -> Kept:
     settings = msgspec.json.decode(bytes(row.settings), type=_Settings)
     state = msgspec.json.decode(bytes(row.state), type=State)
-    return Kept(row.pk, row.collection, settings.feed, state, settings.send_back)
+    return Kept(row.pk, row.collection, settings.feed, state, settings.send_back, row.next_run)
 
 
 class Feeds:
@@ -120,13 +133,13 @@ class Feeds:
         """One run from where the last one ended; its errors are told, kept with the feed, and lead to back-off."""
         with self._database.reading() as connection:
             kept = find_feed(connection, name)
-            cursor = connection.execute(select(FEED.c.cursor).where(FEED.c.pk == kept.pk)).scalar_one()
+            cursor = cursor_of(connection, kept.pk)
         run, meter = Run(Report()), Meter(self._fetch)
         sender = self._exchange.sender(self._actor(), kept.collection, SourceKind.FEED, name)
         now = self._exchange.now()
         onward = False
         try:
-            for batch in pull(kept.feed, None if cursor is None else bytes(cursor), meter, now):
+            for batch in pull(kept.feed, cursor, meter, now):
                 run.troubles += batch.troubles
                 self._store(kept, batch, sender, run, progress)
                 onward = not batch.final
@@ -209,16 +222,29 @@ class Feeds:
 
     def _send_back(self, kept: Kept, fetch: Fetch) -> int:
         """Posts our organisation's new sightings of what this feed brought, as far as their marking lets them leave."""
+        rows = self._to_send_back(kept, SENT_BACK)
+        if not rows:
+            return 0
+        for _ in push(kept.feed, (bytes(row[1]) for row in rows), fetch):
+            pass
+        with self._database.writing() as connection:
+            connection.execute(update(FEED).where(FEED.c.pk == kept.pk).values(sent_upto=rows[-1][0]))
+        return len(rows)
+
+    def _to_send_back(self, kept: Kept, most: int) -> list[Any]:
+        """(date_added, bytes) of our own sightings; not of what another feed brought, which is its author's to send."""
         query = text(
             "SELECT o.date_added, b.raw FROM object o JOIN body b ON b.object = o.pk JOIN about a ON a.object = o.pk"
+            " JOIN source c ON c.pk = o.source"
             " WHERE o.collection = :collection AND o.type = 'sighting' AND o.date_added > :after AND o.latest = :latest"
-            " AND o.owner = :own AND o.tlp <= :leaves AND EXISTS (SELECT 1 FROM object t JOIN source s ON s.pk = t.source"
+            " AND o.owner = :own AND c.kind <> :feed AND o.tlp <= :leaves AND EXISTS (SELECT 1 FROM object t"
+            " JOIN source s ON s.pk = t.source"
             " WHERE t.collection = o.collection AND t.id = a.target AND s.kind = :feed AND s.name = :name)"
-            f" ORDER BY o.date_added LIMIT {SENT_BACK}"
+            " ORDER BY o.date_added LIMIT :most"
         )
         with self._database.reading() as connection:
             after = connection.execute(select(FEED.c.sent_upto).where(FEED.c.pk == kept.pk)).scalar_one()
-            rows = connection.execute(
+            found = connection.execute(
                 query,
                 {
                     "collection": kept.collection,
@@ -228,12 +254,11 @@ class Feeds:
                     "leaves": int(LEAVES_FOR[Audience.MEMBER]),
                     "feed": SourceKind.FEED.value,
                     "name": kept.feed.name,
+                    "most": most,
                 },
-            ).all()
-        if not rows:
-            return 0
-        for _ in push(kept.feed, (bytes(row[1]) for row in rows), fetch):
-            pass
-        with self._database.writing() as connection:
-            connection.execute(update(FEED).where(FEED.c.pk == kept.pk).values(sent_upto=rows[-1][0]))
-        return len(rows)
+            )
+            return list(found.all())
+
+    def has_to_send_back(self, kept: Kept) -> bool:
+        """Whether a run of this feed would post sightings."""
+        return kept.send_back and bool(self._to_send_back(kept, 1))

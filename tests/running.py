@@ -68,7 +68,11 @@ class Served:
         self.api_root_path: str = made["api_root"]
         self.first: str = made["collections"][0]["id"]
         if config:
-            settings.save(folder, msgspec.structs.replace(settings.load(folder), **config))
+            self.configure(**config)
+
+    def configure(self, **config: Any) -> None:
+        """Changes its settings; the next start knows them."""
+        settings.save(self.folder, msgspec.structs.replace(settings.load(self.folder), **config))
 
     # -- what is on its shelves ----------------------------------------------------------------------------------------
 

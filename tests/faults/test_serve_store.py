@@ -4,6 +4,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,10 @@ class Writer(threading.Thread):
                     time.sleep(0.02)
 
 
+def _enough(writers: list[Writer]) -> bool:
+    return sum(len(writer.acknowledged) for writer in writers) > 12 * EACH
+
+
 def check(node: Served, secret: str, writers: list[Writer]) -> int:
     """Everything acknowledged is there once, no envelope is there in part, dates rise; the number of objects."""
     with node.client(secret) as client:
@@ -96,7 +101,7 @@ def test_killed_while_it_takes_in_it_loses_nothing_acknowledged(store: str, tmp_
             writers += batch
             for writer in batch:
                 writer.start()
-            assert until(lambda batch=batch: sum(len(w.acknowledged) for w in batch) > 12 * EACH)
+            assert until(partial(_enough, batch))
             node.kill()
             stop.set()
             for writer in batch:

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from sqlalchemy import Connection, text
 
+from sanjha.errors import Malformed
 from sanjha.exchange.intake import NAME_LENGTH
 from sanjha.exchange.rules import LAST_OF_OLD_SPEC, LATEST, SUPERSEDED, effective_tlp, value_key
 from sanjha.stix.markings import UNMARKED, Pap, Tlp
@@ -357,7 +358,7 @@ def _bytes(cell: Any) -> bytes:
 def _when(moment: int) -> str:
     try:
         return render(moment)
-    except (ValueError, OverflowError, TypeError):
+    except Malformed:
         return f"{moment} microseconds"
 
 

@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import Connection, text
 
 from sanjha.errors import Malformed
-from sanjha.exchange.pages import Filter, Page, read_page
+from sanjha.exchange.pages import Entry, Filter, read_page
 from sanjha.exchange.tables import WATCH
 from sanjha.exchange.visibility import Window, also_seen, visible
 from sanjha.stix.reading import Reading, read
@@ -62,50 +62,54 @@ def follow(
         since = position.get(collection, -1)
         # Objects and removals are read one after the other; what comes in between waits for the next time.
         end = ends.get(collection, -1)
-        page = _page_within(database, one, since, most, room)
-        room -= sum(len(entry.raw or b"") for entry in page.entries)
-        if page.more:
-            end = min(end, page.entries[-1].date_added)
+        entries, reached = _page_within(database, one, since, most, room)
+        room -= sum(len(entry.raw or b"") for entry in entries)
+        if reached is not None:
+            end = min(end, reached)
         gone = _removals(database, one, since, end, most)
         if len(gone) == most:  # tell no object beyond the last removal that was read
             end = min(end, gone[-1].at)
         came = [
             Event("object", collection, entry.date_added, entry.id, entry.version, entry.raw)
-            for entry in page.entries
+            for entry in entries
             if entry.date_added <= end
         ]
         told = sorted([*came, *gone], key=lambda event: event.at)
         if told:
             after[collection] = told[-1].at
             events += told
+        elif reached is not None:
+            after[collection] = max(since, end)
         if room <= 0:
             break
     return events, after
 
 
-def _page_within(database: Database, view: Window, since: int, most: int, most_bytes: int) -> Page:
-    """A page whose objects have ``most_bytes`` at most, or a single one."""
+def _page_within(
+    database: Database, view: Window, since: int, most: int, most_bytes: int
+) -> tuple[list[Entry], int | None]:
+    """(entries of ``most_bytes`` at most, or a single one; how far they reach, None when there is nothing behind them)."""
     page = read_page(database, view, Filter(), since, most, bodies=False)
     if not page.entries:
-        return page
+        return [], None
     body = "SELECT o.date_added, {} FROM object o JOIN body b ON b.object = o.pk WHERE o.collection = :collection AND "
     body += database.among("o.date_added", "dates")
-    dates = [entry.date_added for entry in page.entries]
+    dates, more = [entry.date_added for entry in page.entries], page.more
     where: dict[str, Any] = {"collection": view.collections[0], "dates": database.listed(dates)}
-    length = "length" if database.kind == "sqlite" else "octet_length"
+    size = "length(b.raw)" if database.kind == "sqlite" else "octet_length(b.raw)"
     with database.reading() as connection:
-        sizes = {row[0]: row[1] for row in connection.execute(text(body.format(f"{length}(b.raw)")), where)}
+        sizes = {row[0]: row[1] for row in connection.execute(text(body.format(size)), where)}
         taken = 0
         for count, date in enumerate(dates):
             taken += sizes.get(date, 0)
             if taken > most_bytes and count:
-                page = Page(page.entries[:count], True)
+                dates, more = dates[:count], True
                 break
-        where["dates"] = database.listed(dates[: len(page.entries)])
+        where["dates"] = database.listed(dates)
         raws = {row[0]: bytes(row[1]) for row in connection.execute(text(body.format("b.raw")), where)}
     # What is missing went away between the two reads, or has another date by now: it is told in its turn.
     entries = [entry._replace(raw=raws[entry.date_added]) for entry in page.entries if entry.date_added in raws]
-    return Page(entries or page.entries[:0], page.more and bool(entries))
+    return entries, dates[-1] if more else None
 
 
 def _removals(database: Database, view: Window, since: int, until: int, most: int) -> list[Event]:

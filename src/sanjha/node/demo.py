@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
+from sanjha import clock
 from sanjha.access.policy import Audience, Grant
 from sanjha.access.tokens import add_organisation, create_token, own_actor
 from sanjha.errors import Unavailable, WrongUse
@@ -102,7 +103,7 @@ class Demo:
         """A node with sample data and its own people's tokens."""
         folder = self._folder / name
         with_title = Config(member=name, title=_TITLES[name], allow_private=[LOOPBACK])
-        collection = found(folder, with_title, time.time_ns() // 1_000).collections[0]
+        collection = found(folder, with_title, clock.now()).collections[0]
         side = Side(name, str(folder), collection.id)
         other = "lk" if name == "pk" else "pk"
         with Node(folder) as node:
@@ -281,7 +282,7 @@ class Demo:
         return str(next(each["id"] for each in reversed(objects) if each["type"] == "sighting"))
 
     def _indicator(self, address: str, level: Tlp) -> dict[str, Any]:
-        now = render(time.time_ns() // 1_000)
+        now = render(clock.now())
         return {
             "type": "indicator",
             "spec_version": "2.1",
@@ -299,7 +300,7 @@ class Demo:
         }
 
     def _sighting(self, of: str) -> dict[str, Any]:
-        now = render(time.time_ns() // 1_000)
+        now = render(clock.now())
         return {
             "type": "sighting",
             "spec_version": "2.1",

@@ -3,6 +3,7 @@
 One process listens and watches; the others serve, and end when it is gone, however it went.
 """
 
+import contextlib
 import errno
 import logging
 import multiprocessing
@@ -13,7 +14,6 @@ import ssl
 import sys
 import threading
 import time
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -66,22 +66,21 @@ def serve(folder: Path, where: Listening, say: Callable[[str], None]) -> None:
         identity = node.key.id
     address, port = _claim(where.host, where.port)
     os.environ[settings.FOLDER_VARIABLE] = str(folder)
-    ended = threading.Event()
     scheme = "http" if where.certificate is None else "https"
-    url, near = (
-        f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
-        for host in (where.host, {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address))
-    )
-    threading.Thread(target=_announce, args=(lambda: say(url), near, identity, ended), daemon=True).start()
+    url = f"{scheme}://{f'[{where.host}]' if ':' in where.host else where.host}:{port}"
+    near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
     server = _server(address, port, where)
-    threading.Thread(target=_insist, args=(server, ended), daemon=True).start()
+    watch = _Watch(server, where.processes, near, port, identity, tls=where.certificate is not None)
+    watch.start(lambda: say(url))
     try:
         server.serve()
     except SystemExit as end:
         if end.code:
             raise Unavailable("the serving processes end by themselves; see the log above") from None
     finally:
-        ended.set()
+        watch.ended.set()
+    if watch.late:
+        raise Unavailable(f"the node was not ready after {READY_SECONDS:.0f} seconds; see the log above")
 
 
 def worker() -> ASGIApp:
@@ -145,36 +144,58 @@ def _claim(host: str, port: int) -> tuple[str, int]:
         return str(name[0]), int(probe.getsockname()[1])
 
 
-def _announce(say: Callable[[], None], near: str, node: str, ended: threading.Event) -> None:
-    """Says the URL as soon as this very node answers that it is ready; after ``READY_SECONDS`` without that, ends it."""
-    deadline = time.monotonic() + READY_SECONDS
-    while not ended.wait(0.03):
-        if _is_ready(near, node):
-            say()
-            return
-        if time.monotonic() > deadline:
-            _LOG.error("not ready after %.0f seconds", READY_SECONDS)
-            os.kill(os.getpid(), signal.SIGTERM)
-            return
+class _Watch:
+    """What the first process does beside: says when the node is ready, and insists that the others end.
 
+    The others are forked, so its threads do nothing but sleep until they are: a lock that a thread holds during a fork is
+    held in the child for ever.
+    """
 
-def _is_ready(url: str, node: str) -> bool:
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # only whether it answers
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
-    try:
-        with opener.open(f"{url}/readyz", timeout=5) as answer:
-            return bool(msgspec.json.decode(answer.read()).get("node") == node)
-    except (OSError, ValueError):  # refused, reset, 503; something else that listens there
+    def __init__(self, server: Any, processes: int, address: str, port: int, node: str, *, tls: bool) -> None:
+        self.server, self.processes, self.node = server, processes, node.encode()
+        self.place = (address, port)
+        self.ended = threading.Event()
+        self.late = False
+        self.context = ssl.create_default_context() if tls else None
+        if self.context is not None:
+            self.context.check_hostname, self.context.verify_mode = False, ssl.CERT_NONE  # only whether it answers
+
+    def start(self, say: Callable[[], None]) -> None:
+        """Begins; setting ``ended`` ends it."""
+        for work in (lambda: self._announce(say), self._insist):
+            threading.Thread(target=work, daemon=True).start()
+
+    def _announce(self, say: Callable[[], None]) -> None:
+        """Says it as soon as this very node answers that it is ready; after ``READY_SECONDS`` without that, ends it."""
+        deadline = time.monotonic() + READY_SECONDS
+        while not self.ended.wait(0.03):
+            if len(self.server.wrks) == self.processes and self._is_ready():
+                say()
+                return
+            if time.monotonic() > deadline:
+                _LOG.error("not ready after %.0f seconds", READY_SECONDS)
+                self.late = True
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+
+    def _is_ready(self) -> bool:
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            line = stack.enter_context(socket.create_connection(self.place, 5))
+            if self.context is not None:
+                line = stack.enter_context(self.context.wrap_socket(line))
+            line.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            answer = b""
+            while piece := line.recv(65_536):
+                answer += piece
+            return answer.startswith(b"HTTP/1.1 200 ") and self.node in answer
         return False
 
-
-def _insist(server: Any, ended: threading.Event) -> None:
-    """Tells the serving processes again to end: one that has just been forked loses the first SIGTERM."""
-    while not ended.wait(WATCH_SECONDS):
-        if server.interrupt_signal:
-            for process in multiprocessing.active_children():
-                process.terminate()
+    def _insist(self) -> None:
+        """Tells the serving processes again to end: one that has just been forked loses the first SIGTERM."""
+        while not self.ended.wait(WATCH_SECONDS):
+            if self.server.interrupt_signal:
+                for process in multiprocessing.active_children():
+                    process.terminate()
 
 
 def _end_after(parent: int) -> None:

@@ -8,6 +8,7 @@ PostgreSQL: an ordinary transaction (READ COMMITTED); whoever needs an order tak
 import fcntl
 import json
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +16,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import psycopg
 from sqlalchemy import Connection, MetaData, create_engine, event, text
 from sqlalchemy.dialects import registry
 from sqlalchemy.engine import URL, make_url
@@ -78,7 +78,7 @@ class Database:
                     connection.execution_options(isolation_level=level, postgresql_readonly=True)
                 yield connection
                 connection.rollback()
-        except _FAILURES as error:
+        except _failures() as error:
             raise _unavailable(error) from error
 
     @contextmanager
@@ -88,7 +88,7 @@ class Database:
             try:
                 with self._writer.begin() as connection:
                     yield connection
-            except _FAILURES as error:
+            except _failures() as error:
                 raise _unavailable(error) from error
             return
         with self._turn, _locked(self._lock_path):
@@ -97,7 +97,7 @@ class Database:
                     connection.exec_driver_sql("BEGIN IMMEDIATE")
                     yield connection
                     connection.commit()
-            except _FAILURES as error:
+            except _failures() as error:
                 raise _unavailable(error) from error
 
     def insert_many(
@@ -217,9 +217,15 @@ def _locked(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
-#: The database is away, full, locked or broken: SQLAlchemy's wrapping of it, and the drivers' own where insert_many
-#: speaks to them directly; or every connection is in use for as long as we wait for one.
-_FAILURES: Final = (OperationalError, sqlite.OperationalError, psycopg.OperationalError, PoolTimeout)
+def _failures() -> tuple[type[Exception], ...]:
+    """The database is away, full, locked or broken: SQLAlchemy's wrapping of it, and the drivers' own where insert_many
+    speaks to them directly; or every connection is in use for as long as we wait for one.
+
+    A driver that was never loaded raises nothing: a command on SQLite starts without PostgreSQL's.
+    """
+    found: tuple[type[Exception], ...] = (OperationalError, sqlite.OperationalError, PoolTimeout)
+    psycopg = sys.modules.get("psycopg")
+    return found if psycopg is None else (*found, psycopg.OperationalError)
 
 
 def _unavailable(error: Exception) -> Unavailable:

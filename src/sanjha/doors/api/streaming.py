@@ -36,8 +36,11 @@ from sanjha.stix.timestamps import render
 
 MEDIA_TYPE: Final = "text/event-stream"
 MOST_OF_A_TOKEN: Final = 8  #: streams at once in one process
-MOST: Final = 1_000  #: of all tokens: each is an open connection
+MOST: Final = 500  #: of all tokens: each is an open connection
 BATCH: Final = 200  #: events of a collection that are read at once
+BATCH_BYTES: Final = (
+    256 * 1024
+)  #: of their objects; a slow reader's stream holds so much, and not more (or one large object)
 HEARTBEAT: Final = (
     15.0  #: seconds of silence, then a comment keeps proxies from hanging up (WHATWG HTML, section 9.2.7)
 )
@@ -127,6 +130,7 @@ class Streams:
                         return
                     if body:
                         yield body
+                        body = b""  # not held while a silent stream waits
                         told, kept = time.monotonic(), position
                     if more:
                         continue
@@ -150,8 +154,10 @@ class Streams:
         if not fresh:
             return b"", position, False
         bounded(view)
-        events, after = follow(self._database, Window(view.organisation, fresh), position, most=BATCH)
-        if not events:
+        events, after = follow(
+            self._database, Window(view.organisation, fresh), position, most=BATCH, most_bytes=BATCH_BYTES
+        )
+        if after == position:
             # All that came up to ``newest`` is told, or hidden from this asker: there is nothing to ask for again.
             return b"", {**position, **{c: newest[c] for c, _ in fresh}}, False
         watched = None

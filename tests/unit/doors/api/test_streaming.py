@@ -146,6 +146,29 @@ def test_each_event_has_a_place_of_its_own(door: Door) -> None:
     run(work)
 
 
+def test_large_objects_come_piece_by_piece(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "BATCH_BYTES", 30_000)
+    second = door.store.collection("Second")
+    writer = door.token("writer", {door.shelf.pk: "rw", second.pk: "rw"})
+    sizes = [10, 12_000, 12_000, 12_000, 50_000, 60_000, 10, 10]
+    for number, size in enumerate(sizes):
+        door.add(writer, indicator(number, description="x" * size), shelf=second if number > 5 else door.shelf)
+
+    async def work() -> None:
+        follower = await Follower(door, writer, "from=start").open("writer")
+        pieces: list[list[str]] = []
+        while sum(map(len, pieces)) < len(sizes):
+            pieces.append(ids(await follower.next()))
+        told = [each for piece in pieces for each in piece]
+        for shelf in (range(6), range(6, 8)):  # in order, collection by collection
+            wanted = [f"object {ref('indicator', number)}" for number in shelf]
+            assert [each for each in told if each in wanted] == wanted
+        assert len(pieces) >= 4
+        await follower.close()
+
+    run(work)
+
+
 def test_what_is_hidden_is_not_told_and_does_not_wake(door: Door) -> None:
     writer, green = door.reader("writer", Tlp.RED, "rw"), door.reader("green")
 

@@ -24,7 +24,7 @@ def test_nothing_asked_is_everything_in_its_last_version() -> None:
     query, token = read_query("", PAGE)
     assert (query.after, query.limit, query.stated, query.versions_given, token) == (-1, 0, False, False, None)
     assert query.wanted.versions == Versions()
-    assert query.wanted.ids == query.wanted.types == query.wanted.specs == ()
+    assert (query.wanted.ids, query.wanted.types, query.wanted.specs) == ((), (), ())
 
 
 def test_all_of_it_at_once() -> None:

@@ -38,6 +38,7 @@ def status_of(caught: pytest.ExceptionInfo[requests.HTTPError]) -> int:
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with serving(tmp_path_factory.mktemp("client") / "node", page_size=PAGE) as made:
         yield made
+        print(made.log())
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,8 @@ with httpx.Client(trust_env=False, timeout=120, headers={"Authorization": "Beare
         ids = [str(uuid.uuid4()) for _ in range(each)]
         answer = client.post(url, content=envelope([indicator(i) for i in ids]))
         assert answer.status_code == 202 and answer.json()["success_count"] == each, answer.text
+        if not done:
+            print("writing", flush=True)
         done += ids
         over.wait(pause)
 print(json.dumps(done))
@@ -63,6 +65,12 @@ class Writers:
             subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(WRITERS)
         ]
 
+    def wait(self) -> None:
+        """Until each has written."""
+        for process in self._processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "writing\n"
+
     def stop(self) -> set[str]:
         """Ends them; the ids of everything that was acknowledged."""
         written: set[str] = set()
@@ -74,7 +82,6 @@ class Writers:
             found = json.loads(process.stdout.read())
             assert process.wait(60) == 0
             process.stdout.close()
-            assert found, "a writer wrote nothing"
             written.update(f"indicator--{each}" for each in found)
         return written
 
@@ -100,7 +107,7 @@ def walk(collection: Collection, **filters: Any) -> Iterator[str]:
 def walk_while_writing(node: Served, secret: str, collection: Collection, count: int) -> dict[str, float]:
     """Walks ``count`` preloaded objects and whatever comes meanwhile; seconds and objects, or a failed assertion."""
     with Writers(node, secret) as writers:
-        time.sleep(0.5)
+        writers.wait()
         began = time.monotonic()
         seen = list(walk(collection))
         taken = time.monotonic() - began

@@ -73,7 +73,10 @@ def verdict(error: Exception) -> Verdict:
     if isinstance(error, SanjhaError):
         for kind, status in _STATUS:
             if isinstance(error, kind):
-                headers = {"Retry-After": "5"} if status == 503 else {}
+                headers = {}
+                if status == 503:
+                    headers["Retry-After"] = "5"
+                    _LOG.warning("%s %s", error.public, error.facts)
                 return Verdict(status, _TITLES[status], error.public, headers)
     if isinstance(error, HTTPException) and error.status_code < 500:
         status = error.status_code

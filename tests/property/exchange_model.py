@@ -64,19 +64,18 @@ class Shelf:
         """(result, reason) of each, in their order."""
         read = [reading(raw) for raw in objects]
         said = dict(self.markings)  # what this batch goes by: what is known, and what its own definitions add
-        defined: set[str] = set()
+        defined: dict[str, int] = {}
         outcomes: dict[int, tuple[str, str]] = {}
         for at in sorted(range(len(read)), key=lambda at: read[at].states is None):
             outcomes[at] = self._one(who, read[at], False, said, defined)
             if outcomes[at][0] == "stored" and read[at].spec == 20:
                 self._one(who, reading(upgrade.to_21(read[at].raw).raw), True, said, defined)
-        for name in defined:
-            self.markings[name] = said[name]
-        self._open(defined)
+        self.markings |= defined
+        self._open(set(defined))
         return [outcomes[at] for at in range(len(read))]
 
     def _one(
-        self, who: Asker, new: Reading, derived: bool, said: dict[str, int], defined: set[str]
+        self, who: Asker, new: Reading, derived: bool, said: dict[str, int], defined: dict[str, int]
     ) -> tuple[str, str]:
         tlp, waits = self._level(new, said)
         known = [row for row in self.rows if row.read.id == new.id]
@@ -102,7 +101,7 @@ class Shelf:
             self.rows.remove(twin)
             history.remove(twin)
         if new.states is not None:
-            defined.add(new.id)
+            defined[new.id] = said[new.id]
         row = Row(new, strand, tlp, who.organisation, who.kind, derived, self._order())
         row.waits = waits
         for other in history:  # an older version is never more open than a newer one

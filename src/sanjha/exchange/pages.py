@@ -12,6 +12,9 @@ from sanjha.storage.engine import Database
 
 #: ids, types or versions in one filter; a longer list is refused, since each costs a look-up.
 MATCH_LIMIT: Final = 1_000
+#: Bytes of objects in one page; a page of large ones is shorter than was asked for, and says that there is more.
+PAGE_BYTES: Final = 32 * 1024 * 1024
+FETCHED: Final = 16  #: rows at a time, so that at most so many large objects are held beyond the page
 
 
 class Versions(msgspec.Struct, frozen=True):
@@ -54,30 +57,53 @@ class Page(NamedTuple):
 
 
 def read_page(database: Database, view: Window, wanted: Filter, after: int, limit: int, *, bodies: bool = True) -> Page:
-    """At most ``limit`` entries added strictly after ``after`` (microseconds), oldest first."""
+    """At most ``limit`` entries added strictly after ``after`` (microseconds), oldest first.
+
+    With ``bodies``, at most ``PAGE_BYTES`` of them, or a single one.
+    """
     condition, parameters = visible(view)
     # A few ids are found by their own index and sorted after; the plus keeps the planner off the index by date.
     date = "+o.date_added" if wanted.ids else "o.date_added"
     conditions = [condition, f"{date} > :after", *_matching(database, view, wanted, parameters)]
     parameters |= {"after": after, "limit": limit + 1}
-    column, join = ("b.raw", " JOIN body b ON b.object = o.pk") if bodies else ("NULL", "")
-    # The page is cut before the bodies are joined, so that the row which only tells of more costs no body.
     query = (
         "SELECT o.date_added, o.id, o.version, o.spec, o.pk, o.tlp FROM object o WHERE "
         + " AND ".join(conditions)
         + f" ORDER BY {date} LIMIT :limit"
     )
-    if bodies:
-        query = (
-            f"SELECT o.date_added, o.id, o.version, o.spec, {column}, o.tlp FROM ({query}) o{join} ORDER BY o.date_added"
-        )
     with database.reading() as connection:
+        if bodies:
+            return _with_bodies(connection.execute(text(_joined(database, query)), parameters), limit)
         rows = connection.execute(text(query), parameters).all()
-    more = len(rows) > limit
-    entries = [
-        Entry(row[0], row[1], row[2] or row[0], row[3], bytes(row[4]) if bodies else None, row[5])
-        for row in rows[:limit]
-    ]
+    entries = [Entry(row[0], row[1], row[2] or row[0], row[3], None, row[5]) for row in rows[:limit]]
+    return Page(entries, len(rows) > limit)
+
+
+def _joined(database: Database, query: str) -> str:
+    """``query`` with bodies. The page is cut before they are joined: the row that only tells of more costs no look-up."""
+    columns = "o.date_added, o.id, o.version, o.spec, b.raw, o.tlp"
+    joined = f"FROM ({query}) o JOIN body b ON b.object = o.pk"
+    if database.kind == "sqlite":  # rows come as they are asked for
+        return f"SELECT {columns} {joined} ORDER BY o.date_added"
+    return (
+        "SELECT date_added, id, version, spec, raw, tlp FROM (SELECT o.*, b.raw, octet_length(b.raw) AS size,"
+        " sum(octet_length(b.raw)) OVER (ORDER BY o.date_added) AS upto, row_number() OVER (ORDER BY o.date_added) AS place"
+        f" {joined}) p WHERE upto - size <= {PAGE_BYTES} OR place <= 2 ORDER BY date_added"
+    )
+
+
+def _with_bodies(result: Any, limit: int) -> Page:
+    entries: list[Entry] = []
+    taken, more = 0, False
+    while not more and (rows := result.fetchmany(FETCHED)):
+        for row in rows:
+            raw = bytes(row[4])
+            taken += len(raw)
+            if len(entries) == limit or (entries and taken > PAGE_BYTES):
+                more = True
+                break
+            entries.append(Entry(row[0], row[1], row[2] or row[0], row[3], raw, row[5]))
+    result.close()
     return Page(entries, more)
 
 

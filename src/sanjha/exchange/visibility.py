@@ -13,10 +13,11 @@ NOBODY: Final = -1  #: the key of no organisation
 
 
 class Window(msgspec.Struct, frozen=True):
-    """What one asker may see: collections by ceiling, and always their own."""
+    """What one asker may see: collections by ceiling, and always their own, as far as ``strictest`` allows."""
 
     organisation: int
     ceilings: tuple[tuple[int, int], ...]  #: (collection, strictest TLP), sorted
+    strictest: int = int(Tlp.RED)  #: what is for somebody else's eyes too is bounded, also where it is one's own
 
     @property
     def collections(self) -> tuple[int, ...]:

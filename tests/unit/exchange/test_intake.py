@@ -313,7 +313,7 @@ def test_hostile_text_is_kept_byte_for_byte_and_read_without_harm(store: Store) 
         indicator(1, name=HOSTILE, description=HOSTILE, labels=[HOSTILE]),
         indicator(2, name="x" * 500_000),
         indicator(3, pattern="[url:value = 'http://example.org/" + "y" * 7_000 + "']"),
-        indicator(4, pattern="[file:name = 'a\\u0000b' OR file:name = 'ok.exe']"),
+        indicator(4, pattern="[file:name = 'a\0b' OR file:name = 'ok.exe']"),
         indicator(5, confidence=100, lang="x" * 200, x_custom={"deep": [[[[1]]]]}),
         encode({"type": "url", "spec_version": "2.1", "id": ref("url", 1), "value": "http://a.example/" + "b" * 900_000}),
         encode({"type": "file", "spec_version": "2.1", "id": ref("file", 1), "name": "nul\0.exe"}),

@@ -24,6 +24,7 @@ _FAULTS: Final = {
     401: "No token was shown, or none that holds.",
     403: "The token may not do this.",
     404: "No such thing, or not for this token: the two look the same.",
+    408: "The body came too slowly.",
     409: "It exists already.",
     413: "Too much at once.",
     415: "Not a media type that can be read here; compressed bodies are not.",
@@ -39,7 +40,7 @@ def usual(operation: Operation) -> list[int]:
     """The statuses of an operation beside its good one."""
     statuses = {400, 401, 403, 429, 500, 503, *operation.also} - {304}
     if operation.body is not Nothing:
-        statuses |= {413, 415}
+        statuses |= {408, 413, 415}
     if "{" in operation.path:
         statuses.add(404)
     return sorted(statuses)
@@ -140,9 +141,7 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
             "in": "path",
             "required": True,
             "description": PATH_PARTS[name][1],
-            "schema": {"enum": sorted(FORMATS)}
-            if name == "format"
-            else {"type": "string", "pattern": PATH_PARTS[name][0]},
+            "schema": _path_schema(name),
         }
         for name in names
     ]

@@ -1,7 +1,9 @@
 """What the API answers over PostgreSQL: the same tests as over SQLite (tests/unit/doors/api), each on a database of its own."""
 
 import contextlib
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -31,7 +33,8 @@ def _opened(cluster: Cluster) -> Iterator[Door]:
     database = cluster.create(cluster.template("migrated", lambda url: Store(url).close()))
     store = Store(cluster.url(database), migrate=False)
     try:
-        yield Door(store)
+        with tempfile.TemporaryDirectory(prefix="sanjha-renderings-") as renderings:
+            yield Door(store, Path(renderings))
     finally:
         store.close()
         cluster.drop(database)

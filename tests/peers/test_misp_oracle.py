@@ -14,6 +14,7 @@ from sanjha.formats import misp_events
 from sanjha.formats.misp_events import Conversion, convert
 from sanjha.formats.misp_feed import tree
 from sanjha.formats.misp_levels import PAP_REFS, TLP_REFS
+from sanjha.formats.shape import Marked
 from sanjha.formats.shape import Context
 from sanjha.stix.markings import TLP_IDS, Pap, Tlp
 from sanjha.stix.reading import Reading, read
@@ -265,7 +266,7 @@ def test_hostile_shapes_are_refused_or_accounted_for(seed: int) -> None:
 
 
 def exported(objects: list[bytes]) -> dict[str, bytes]:
-    return {file.name: file.read() for file in tree(lambda _: objects, Context("Node"))}
+    return {file.name: file.read() for file in tree(lambda _: map(Marked, objects), Context("Node"))}
 
 
 @pytest.mark.parametrize("path", [VECTORS / "small.json", *GOOD[:6]], ids=lambda path: path.name)
@@ -289,15 +290,16 @@ def test_an_event_comes_back_with_its_values_flags_and_markings() -> None:
     files = exported(first.objects)
     body = files[f"{ident(1)}.json"]
     event = json.loads(body)["Event"]
-    assert [tag["name"] for tag in event["Tag"]][:2] == ["tlp:amber", "PAP:AMBER"]
+    assert [tag["name"] for tag in event["Tag"]][:2] == ["tlp:red", "PAP:AMBER"]  # it was amber, with one attribute red
     rows = {(entry["type"], entry["value"]): entry for entry in event["Attribute"]}
     assert rows["ip-dst", "192.0.2.10"]["to_ids"] is True
     assert rows["ip-dst", "192.0.2.10"]["uuid"] == ident(10)
     assert rows["domain", "gone.example"]["to_ids"] is False
     assert {"name": "tlp:red"} in rows["domain", "example.org"]["Tag"]
+    assert {"name": "tlp:amber"} in rows["ip-dst", "192.0.2.10"]["Tag"]
     assert rows["ip-src", "198.51.100.0/24"]["to_ids"] is True
     second = by_id(convert(body))
     for number in (10, 11, 13):
         name = f"indicator--{ident(number)}"
         assert second[name]["pattern"] == by_id(first)[name]["pattern"]
-        assert second[name]["object_marking_refs"] == by_id(first)[name]["object_marking_refs"]
+        assert second[name]["object_marking_refs"] == [TLP_REFS[Tlp.RED], *by_id(first)[name]["object_marking_refs"][1:]]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from sanjha.access.policy import Actor
-from sanjha.access.tokens import Tokens
+from sanjha.access.tokens import PREFIX, Tokens
 
 LONGEST_HEADER: Final = 16_384  #: bytes of a credential that we look at
 
@@ -24,6 +24,7 @@ class Credentials:
         """The actor, or None: nothing was shown, or nothing that holds.
 
         1. ``Authorization: Bearer SECRET`` or ``Basic NAME:SECRET`` (RFC 6750, RFC 7617).
+           A secret alone, as MISP sends its keys to the feeds that it follows, where it begins as our tokens do.
         2. ``Client-Cert: :BASE64:`` (RFC 9440), only from a trusted proxy's address; anybody else's is ignored.
         """
         if authorization and len(authorization) <= LONGEST_HEADER:  # 1
@@ -34,7 +35,7 @@ class Credentials:
             if scheme.lower() == "basic":
                 pair = _basic(rest)
                 return None if pair is None else self._tokens.actor(pair[1], now, user=pair[0])
-            return None
+            return self._tokens.actor(scheme, now) if scheme.startswith(PREFIX) and not rest else None
         if client_cert and len(client_cert) <= LONGEST_HEADER and self._trusts(peer):  # 2
             certificate = _certificate(client_cert)
             return None if certificate is None else self._tokens.by_digest(hashlib.sha256(certificate).digest(), now)

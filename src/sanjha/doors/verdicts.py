@@ -76,7 +76,7 @@ def verdict(error: Exception) -> Verdict:
                 headers = {}
                 if status == 503:
                     headers["Retry-After"] = "5"
-                    _LOG.warning("%s %s", error.public, error.facts, exc_info=error)
+                    _LOG.warning("%s %s", error.public, error.facts)
                 return Verdict(status, _TITLES[status], error.public, headers)
     if isinstance(error, HTTPException) and error.status_code < 500:
         status = error.status_code

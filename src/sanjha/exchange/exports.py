@@ -21,7 +21,7 @@ from sanjha.exchange.service import Exchange
 from sanjha.exchange.visibility import NEWEST, Window, visible
 from sanjha.exchange.warnings import Warnings
 from sanjha.formats import FORMATS, Context, Format, Row
-from sanjha.formats.shape import File
+from sanjha.formats.shape import File, Marked
 from sanjha.formats.warninglists import WarningLists
 from sanjha.stix.markings import Pap, Tlp
 from sanjha.stix.reading import Reading, read
@@ -29,10 +29,6 @@ from sanjha.storage.engine import Database
 
 BATCH: Final = 2_000  #: rows a read
 IN_MEMORY: Final = 8_000_000  #: bytes that a rendering puts aside in memory before it takes a temporary file
-KINDS: Final = (
-    "asn", "cidr", "domain", "email", "file-name", "ipv4", "ipv6", "mac", "md5", "sha1", "sha256", "sha512", "ssdeep",
-    "tlsh", "sha224", "sha384", "sha3-256", "sha3-512", "url",
-)  # fmt: skip
 
 #: Why a value does not reach a device.
 REVOKED: Final = "revoked by its author"
@@ -110,7 +106,8 @@ class Exports:
         view = view.narrowed(wish.ceiling)
         now = self._exchange.now()
         today = now // DAY * DAY
-        changed = self._changed(view, now)
+        added, ended = self._changed(view, now)
+        changed = max(added, ended)
         revision, lists = self._warnings.current()
         scope = _digest((name, view, sorted(wish.include), wish.min_confidence))
         judge = _Judge(form, wish, lists, now, today)
@@ -125,7 +122,7 @@ class Exports:
 
         return Export(
             form,
-            f'"{_digest((scope, today, changed, revision))}"',
+            f'"{_digest((scope, today, added, ended, revision))}"',
             scope,
             lambda: form.render(self._render(form, view, judge), context()),
             files,
@@ -137,8 +134,8 @@ class Exports:
             return self._sound(view, judge, None)
         return (candidate.row for candidate, reason in self._values(form, view, judge) if reason is None)
 
-    def _sound(self, view: Window, judge: "_Judge", types: frozenset[str] | None) -> Iterator[bytes]:
-        return (raw for raw, reason, _ in self._objects(view, judge, types) if reason is None)
+    def _sound(self, view: Window, judge: "_Judge", types: frozenset[str] | None) -> Iterator[Marked]:
+        return (found for found, reason, _ in self._objects(view, judge, types) if reason is None)
 
     def _left_out(self, form: Format, view: Window, judge: "_Judge", context: Context) -> Iterator[LeftOut]:
         if form.reads == "objects":
@@ -163,7 +160,7 @@ class Exports:
             yield from map(_LEFT_OUT.decode, unsaid)
 
     def _values(self, form: Format, view: Window, judge: "_Judge") -> Iterator[tuple[_Candidate, str | None]]:
-        for kind in sorted(KINDS if form.kinds is None else form.kinds):
+        for kind in self._kinds() if form.kinds is None else sorted(form.kinds):
             after = ("", 0)
             while True:
                 batch = _value_batch(self._database, view, kind, after, labels=form.labels)
@@ -176,34 +173,50 @@ class Exports:
                     candidate.vouched = max(candidate.vouched, sighted.get(candidate.row.id, 0))
                     yield candidate, judge.reason(candidate)
 
+    def _kinds(self) -> Iterator[str]:
+        """Every kind of value in the index, also hashes of which we know only the name; one step of the index each."""
+        kind: str | None = ""
+        while True:
+            with self._database.reading() as connection:
+                query = text("SELECT kind FROM value WHERE kind > :kind ORDER BY kind LIMIT 1")
+                kind = connection.execute(query, {"kind": kind}).scalar()
+            if kind is None:
+                return
+            yield kind
+
     def _objects(
         self, view: Window, judge: "_Judge", types: frozenset[str] | None = None
-    ) -> Iterator[tuple[bytes, str | None, Reading]]:
+    ) -> Iterator[tuple[Marked, str | None, Reading]]:
         wanted = Filter(types=tuple(sorted(types or ())))
-        for collection, ceiling in view.ceilings:
-            one, after = Window(view.organisation, ((collection, ceiling),)), -1
+        for one in view.apart():
+            after = -1
             while True:
                 page = read_page(self._database, one, wanted, after, BATCH)
                 for entry in page.entries:
-                    reading = read(entry.raw or b"")
+                    reading = read(entry.raw or b"", bundle_spec="2.0" if entry.spec == 20 else None)
                     if isinstance(reading, Reading):
-                        yield reading.raw, judge.object_reason(reading, entry.date_added), reading
+                        reason = judge.object_reason(reading, entry.date_added)
+                        yield Marked(reading.raw, entry.tlp), reason, reading
                 if not page.more:
                     break
                 after = page.entries[-1].date_added
 
-    def _changed(self, view: Window, now: int) -> int:
-        """When what this view shows last changed (microseconds): something came, went, or ran out."""
+    def _changed(self, view: Window, now: int) -> tuple[int, int]:
+        """(when something last came or went, when something of what this view shows last ran out), in microseconds."""
+        condition, parameters = visible(view)
         with self._database.reading() as connection:
             added = connection.execute(
                 text(f"SELECT max(last_added) FROM collection WHERE {self._database.among('pk', 'pks')}"),
                 {"pks": self._database.listed(view.collections)},
             ).scalar_one()
             ended = connection.execute(
-                text("SELECT max(valid_until) FROM object WHERE valid_until IS NOT NULL AND valid_until <= :now"),
-                {"now": now},
-            ).scalar_one()
-        return max(added or 0, ended or 0)
+                text(
+                    "SELECT o.valid_until FROM object o WHERE o.valid_until IS NOT NULL AND o.valid_until <= :now"
+                    f" AND {condition} ORDER BY o.valid_until DESC LIMIT 1"
+                ),
+                {**parameters, "now": now},
+            ).scalar()
+        return added or 0, ended or 0
 
 
 def _digest(parts: tuple[Any, ...]) -> str:

@@ -74,7 +74,7 @@ def delete_object(
 
 def _lock(connection: Connection, database: Database, collection: int) -> None:
     suffix = " FOR UPDATE" if database.kind == "postgresql" else ""
-    connection.execute(text(f"SELECT pk FROM collection WHERE pk = :pk{suffix}"), {"pk": collection})
+    connection.execute(text(f"SELECT pk FROM collection WHERE pk = :pk{suffix}"), {"pk": collection}).first()
 
 
 def _chosen(row: Any, rows: Sequence[Any], versions: Versions | None, specs: tuple[int, ...]) -> bool:

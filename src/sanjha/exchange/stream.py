@@ -57,8 +57,8 @@ def follow(
     after = dict(position)
     with database.reading() as connection:
         ends = position_now(connection, view)
-    for collection, ceiling in view.ceilings:
-        one = Window(view.organisation, ((collection, ceiling),))
+    for one in view.apart():
+        [collection] = one.collections
         since = position.get(collection, -1)
         # Objects and removals are read one after the other; what comes in between waits for the next time.
         end = ends.get(collection, -1)

@@ -30,6 +30,7 @@ LONGEST_WAIT: Final = 3_600_000_000
 GIVE_UP_AFTER: Final = 2 * 86_400_000_000  #: then the batch is a dead letter, and the next one is tried
 MOST_OF_A_TOKEN: Final = 20
 LONGEST_URL: Final = 2_000
+SECRET_PREFIX: Final = "whsec_"  #: of a signing secret, in the Standard Webhooks scheme
 
 
 class Settings(msgspec.Struct):
@@ -85,10 +86,11 @@ class Subscriptions:
 
     def create(self, actor: Actor, url: str, collections: tuple[str, ...], only_watched: bool) -> Subscription:
         """Begins at the end of the stream. Raises ``Malformed`` for a URL that is none, or one webhook too many."""
-        if not url.startswith(("https://", "http://")) or len(url) > LONGEST_URL or "\0" in url:
+        if not url.startswith(("https://", "http://")) or len(url) > LONGEST_URL or not url.isprintable():
             raise Malformed("a webhook's URL begins with https:// (or http://, where an administrator admits the host)")
         view, _ = self._exchange.window(actor, Action.SUBSCRIBE, collections)
-        secret, identifier = secrets.token_urlsafe(32), new_uuid()
+        secret = SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+        identifier = new_uuid()
         settings = Settings(url, secret, collections, only_watched)
         with self._database.writing() as connection:
             held = connection.execute(select(SUBSCRIPTION.c.pk).where(SUBSCRIPTION.c.token == actor.token)).all()
@@ -211,16 +213,19 @@ class Subscriptions:
             self._keep(pk, None, state, now + wait)
             return False
         state.failing_since = None
-        with self._database.writing() as connection:
-            connection.execute(insert(DEAD_LETTER).values(subscription=pk, at=now, error=error.public, payload=body))
-        self._keep(pk, after, state, now + LONGEST_WAIT)
+        letter = {"subscription": pk, "at": now, "error": error.public, "payload": body}
+        self._keep(pk, after, state, now + LONGEST_WAIT, letter)
         return False
 
-    def _keep(self, pk: int, position: Position | None, state: State, next_run: int) -> None:
+    def _keep(
+        self, pk: int, position: Position | None, state: State, next_run: int, letter: dict[str, Any] | None = None
+    ) -> None:
         values: dict[str, Any] = {"state": msgspec.json.encode(state), "next_run": next_run}
         if position is not None:
             values["cursor"] = _encode_position(position)
         with self._database.writing() as connection:
+            if letter is not None:  # with the position behind it, or a crash between them would give it up twice
+                connection.execute(insert(DEAD_LETTER).values(letter))
             connection.execute(update(SUBSCRIPTION).where(SUBSCRIPTION.c.pk == pk).values(values))
 
 
@@ -242,15 +247,25 @@ def payload(node: str, events: list[Event], collection_ids: dict[int, str]) -> b
 
 
 def signed(secret: str, identifier: str, body: bytes, now: int) -> dict[str, str]:
-    """Headers of a delivery: HMAC-SHA-256 over ``id.time.body`` (the Standard Webhooks scheme, v1)."""
+    """Headers of a delivery: HMAC-SHA-256 over ``id.time.body`` (the Standard Webhooks scheme, v1).
+
+    ``webhook-id`` names the message, not the webhook: receivers drop an id that they have seen, and a repeated delivery of
+    the same body has the same one.
+    """
     stamp = str(now // 1_000_000)
-    mac = hmac.digest(secret.encode(), f"{identifier}.{stamp}.".encode() + body, hashlib.sha256)
+    message = "msg_" + hashlib.sha256(identifier.encode() + b"." + body).hexdigest()[:32]
+    mac = hmac.digest(_key(secret), f"{message}.{stamp}.".encode() + body, hashlib.sha256)
     return {
         "Content-Type": "application/json",
-        "webhook-id": identifier,
+        "webhook-id": message,
         "webhook-timestamp": stamp,
         "webhook-signature": "v1," + base64.b64encode(mac).decode(),
     }
+
+
+def _key(secret: str) -> bytes:
+    """A secret is written ``whsec_`` and the key in base64, so that the scheme's own libraries take it as it is."""
+    return base64.b64decode(secret.removeprefix(SECRET_PREFIX))
 
 
 def _encode_position(position: Position) -> bytes:

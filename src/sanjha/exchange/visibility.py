@@ -1,6 +1,6 @@
 """The visibility rule (rules.may_see) as SQL: the only place where it is written a second time, and a test compares the two."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -8,8 +8,7 @@ import msgspec
 from sanjha.access.actions import Action
 from sanjha.access.policy import Actor, allows
 from sanjha.exchange.rules import LATEST
-
-NOBODY: Final = -1  #: the key of no organisation
+from sanjha.stix.markings import Tlp
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -26,8 +25,12 @@ class Window(msgspec.Struct, frozen=True):
 
     def narrowed(self, ceiling: int) -> "Window":
         """The same, but nothing stricter than ``ceiling``, of one's own neither: an export is for somebody else to read."""
-        organisation = NOBODY if any(level > ceiling for _, level in self.ceilings) else self.organisation
-        return Window(organisation, tuple((c, min(level, ceiling)) for c, level in self.ceilings))
+        levels = tuple((c, min(level, ceiling)) for c, level in self.ceilings)
+        return Window(self.organisation, levels, min(self.strictest, ceiling))
+
+    def apart(self) -> "Iterator[Window]":
+        """The same, a collection at a time."""
+        return (Window(self.organisation, (each,), self.strictest) for each in self.ceilings)
 
 
 def window(actor: Actor, action: Action, collections: Iterable[int]) -> Window:
@@ -40,7 +43,7 @@ def window(actor: Actor, action: Action, collections: Iterable[int]) -> Window:
     return Window(actor.organisation, tuple(ceilings))
 
 
-_SEEN: Final = "({row}.tlp <= {ceiling} OR {row}.owner = :organisation)"
+_SEEN: Final = "({row}.tlp <= {ceiling} OR {row}.owner = :organisation{own})"
 _FIRST_STRAND: Final = (
     "(o.strand = 0 OR NOT EXISTS (SELECT 1 FROM object lower WHERE lower.collection = o.collection AND lower.id = o.id"
     " AND lower.strand < o.strand AND {seen}))"
@@ -61,8 +64,8 @@ def visible(view: Window, *, strands: bool = True) -> tuple[str, dict[str, Any]]
         parameters |= {name[1:]: collection for name, collection in zip(names, collections, strict=True)}
         parameters[f"l{level}"] = level
         here = f"o.collection = {names[0]}" if len(names) == 1 else f"o.collection IN ({', '.join(names)})"
-        seen = _SEEN.format(row="o", ceiling=f":l{level}")
-        first = _FIRST_STRAND.format(seen=_SEEN.format(row="lower", ceiling=f":l{level}"))
+        seen = _seen(view, "o", f":l{level}")
+        first = _FIRST_STRAND.format(seen=_seen(view, "lower", f":l{level}"))
         parts.append(f"{here} AND {seen} AND {first}" if strands else f"{here} AND {seen}")
     if len(parts) == 1:
         return parts[0], parameters
@@ -73,12 +76,17 @@ def also_seen(view: Window, row: str) -> str:
     """Condition, with the parameters of ``visible``: the asker sees ``row`` too, of the same collection as ``o``."""
     levels = _by_level(view)
     if len(levels) == 1:
-        return _SEEN.format(row=row, ceiling=f":l{levels[0][0]}")
+        return _seen(view, row, f":l{levels[0][0]}")
     cases = " ".join(
         f"WHEN {row}.collection IN ({', '.join(f':c{level}_{n}' for n in range(len(held)))}) THEN :l{level}"
         for level, held in levels
     )
-    return _SEEN.format(row=row, ceiling=f"CASE {cases} END") if levels else "1 = 0"
+    return _seen(view, row, f"CASE {cases} END") if levels else "1 = 0"
+
+
+def _seen(view: Window, row: str, ceiling: str) -> str:
+    own = "" if view.strictest >= Tlp.RED else f" AND {row}.tlp <= {int(view.strictest)}"
+    return _SEEN.format(row=row, ceiling=ceiling, own=own)
 
 
 def _by_level(view: Window) -> list[tuple[int, list[int]]]:

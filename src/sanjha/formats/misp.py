@@ -2,7 +2,8 @@
 
 A report or grouping is an event with the objects it refers to; indicators that no report refers to are gathered into
 day-events by date of creation, author and marking. The same objects in the same order give the same bytes.
-The caller has already left out what the reader may not see; here TLP and PAP go along as tags.
+The caller has already left out what the reader may not see; here TLP and PAP go along as tags. An event has the strictest TLP
+of all that is in it: many readers go by the event's tags alone, and so does a feed's manifest.
 
 The source is walked twice: for the reports, and to put the attributes of each event on a shelf. Then each event is built
 when it is asked for. Memory grows with reports and events, not with indicators.
@@ -19,8 +20,9 @@ from sanjha.formats.misp_attributes import Attribute, Stix, attributes, galaxy_t
 from sanjha.formats.misp_attributes import stated as states
 from sanjha.formats.misp_fields import derived, ident
 from sanjha.formats.misp_levels import Levels, tag_levels
-from sanjha.formats.shape import Context, Format, Row, Source
+from sanjha.formats.shape import Context, Format, Marked, Row, Source
 from sanjha.formats.shelf import Shelf, again
+from sanjha.stix.markings import UNMARKED
 
 MAX_ATTRIBUTES: Final = 10_000  #: of one event; MISP fails to sync past 150,000 and is slow long before (MISP#10753)
 NO_FORM: Final = "has no form in MISP"
@@ -57,17 +59,19 @@ def events(source: Source, context: Context) -> Iterator[dict[str, Any]]:
     plan = _Plan(source, publisher(context.node, context.namespace))
     with context.spool() as file:
         shelf: Shelf[Key] = Shelf(file)
-        for raw in source(None):
+        for raw, tlp in source(None):
             item = read(raw)
             if item is None or item.type in _FRAMES:
                 continue
-            marks, said = levels(item, plan.foreign), False
+            marks, said = levels(item, plan.foreign) | Levels(tlp), False
             for turn, key in enumerate(plan.homes(item, marks)):
                 if entries := attributes(item, key.report if turn else "", marks, context.generated):
                     shelf.put(key, msgspec.json.encode(entries))
                 if tag := galaxy_tag(item):
                     plan.tags.setdefault(key, {})[tag] = None
-                said = said or bool(entries or tag)
+                if entries or tag:
+                    plan.raise_to(key, marks.tlp)
+                    said = True
             if not said:
                 context.left_out(Row("object", "", item.id), NO_FORM)
         for key in shelf:
@@ -90,23 +94,25 @@ def _parts(key: Key, shelf: Shelf[Key], plan: "_Plan") -> Iterator[dict[str, Any
 
 class _Plan:
     """Learned in the first walk: reports and what they hold, authors' names, foreign markings. ``tags`` come with the
-    second, and ``taken`` are the UUIDs of events that are out.
+    second, and so does all of ``tlps``; ``taken`` are the UUIDs of events that are out.
     """
 
     def __init__(self, source: Source, publisher: Organisation) -> None:
         self.publisher = publisher
         self.tags: dict[Key, dict[str, None]] = {}
+        self.tlps: dict[Key, int] = {}
         self.taken: set[str] = set()
         self.reports: dict[Key, Stix] = {}
         self.names: dict[str, str] = {}
         self.foreign: dict[str, Levels] = {}
         self.holders: dict[str, list[Key]] = {}
-        for raw in source(_PLANNED):
+        for raw, tlp in source(_PLANNED):
             item = read(raw)
             if item is None:
                 continue
             if item.type in ("report", "grouping"):
                 self._report(item)
+                self.raise_to(Key(item.id), tlp)
             elif item.type == "identity" and item.name:
                 self.names[item.id] = item.name
             elif item.type == "marking-definition":
@@ -127,6 +133,10 @@ class _Plan:
             return found
         return [self.day(item, marks)] if item.type == "indicator" else []
 
+    def raise_to(self, key: Key, tlp: int) -> None:
+        """The event is at least so closed."""
+        self.tlps[key] = max(self.tlps.get(key, UNMARKED), tlp)
+
     @staticmethod
     def day(item: Stix, marks: Levels) -> Key:
         """Of creation: it never changes, so that an indicator stays in its event."""
@@ -142,7 +152,7 @@ def _event(key: Key, part: int, entries: list[Attribute], plan: _Plan) -> dict[s
         info = report.name or f"Report {report.id}"
         day, author = (micros(report.created) or 0) // _DAY, report.created_by_ref or ""
         stamp = max(stamp, (micros(report.modified) or 0) // _SECOND)
-        tags = level_tags(levels(report, plan.foreign))
+        tags = level_tags(levels(report, plan.foreign) | Levels(plan.tlps.get(key, UNMARKED)))
     else:
         own = str(uuid.uuid5(_NAMESPACE, "\0".join(map(str, ("day", key.day, key.author, *key.marks)))))
         day, author = key.day, key.author
@@ -204,7 +214,7 @@ def publisher(node: str, namespace: str) -> Organisation:
     return Organisation(str(uuid.uuid5(_NAMESPACE, namespace)), node)
 
 
-def render(objects: Iterator[bytes], context: Context) -> Iterator[bytes]:
+def render(objects: Iterator[Marked], context: Context) -> Iterator[bytes]:
     """All events in one file, as MISP's own JSON import reads it."""
     before = b'{"response":['
     with context.spool() as file:

@@ -12,7 +12,7 @@ import msgspec
 from sanjha.formats.archive import MEDIA_TYPE, archive
 from sanjha.formats.misp import events
 from sanjha.formats.misp_attributes import Attribute
-from sanjha.formats.shape import CHUNK, Context, File, Format, Source
+from sanjha.formats.shape import CHUNK, Context, File, Format, Marked, Source
 from sanjha.formats.shelf import again
 
 MANIFEST: Final = "manifest.json"
@@ -47,7 +47,7 @@ def _digests(entries: list[Attribute]) -> Iterator[str]:
             yield hashlib.md5(part.encode(), usedforsecurity=False).hexdigest()
 
 
-def render(objects: Iterator[bytes], context: Context) -> Iterator[bytes]:
+def render(objects: Iterator[Marked], context: Context) -> Iterator[bytes]:
     """The files as one tar."""
     with context.spool() as file:
         yield from archive(tree(again(objects, file), context), context.generated)

@@ -36,6 +36,17 @@ class Row(msgspec.Struct, gc=False):
     created_by: str | None = None
 
 
+class Marked(NamedTuple):
+    """One object, as the store hands it to an export: its bytes, and the TLP that counts.
+
+    ``tlp`` (a ``markings.Tlp`` or ``UNMARKED``) is at least what the bytes state. It is all that tells of a collection's
+    default, and of markings whose definition the reader does not have.
+    """
+
+    raw: bytes
+    tlp: int = UNMARKED
+
+
 def _forget(row: Row, reason: str) -> None:
     """The listener of a caller that does not ask what was left out."""
 
@@ -71,13 +82,13 @@ class File(NamedTuple):
 
 
 #: The objects of an export from the first one, as often as it is called; all (None), or at least those of some types.
-Source = Callable[[frozenset[str] | None], Iterable[bytes]]
+Source = Callable[[frozenset[str] | None], Iterable[Marked]]
 
 
 class Format(msgspec.Struct, frozen=True):
     """One export format.
 
-    ``reads``: "values" (rows sorted by kind, text, id) or "objects" (the stored bytes of STIX objects).
+    ``reads``: "values" (rows sorted by kind, text, id) or "objects" (STIX objects, each ``Marked``).
     ``kinds``: the kinds it can say; None when it does not choose. ``blocks``: a device that reads it stops traffic.
     ``strictest``: the strictest PAP of the rows that the caller may pass (unstated always passes): GREEN where it
     blocks, AMBER where it sits on the network and only watches, RED where it stays among logs and people.

@@ -1,29 +1,31 @@
 """Records put aside in a file that the caller lends, so that memory does not grow with their number."""
 
+import struct
 from array import array
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Final, Generic, TypeVar
 
-from sanjha.formats.shape import Source
+from sanjha.formats.shape import Marked, Source
 
 HELD: Final = 8 * 1024 * 1024  #: bytes of records in memory before they go to the file
 
 K = TypeVar("K")
 
 
-_LENGTH: Final = 4  #: bytes before each object
+_HEAD: Final = struct.Struct(">Ib")  #: before each object: its length in bytes, its TLP
 
 
-def again(objects: Iterable[bytes], file: BinaryIO) -> Source:
+def again(objects: Iterable[Marked], file: BinaryIO) -> Source:
     """Objects that come once, as a source that can be walked again and again, one walk after the other."""
-    for raw in objects:
-        file.write(len(raw).to_bytes(_LENGTH, "big"))
+    for raw, tlp in objects:
+        file.write(_HEAD.pack(len(raw), tlp))
         file.write(raw)
 
-    def walk(_: frozenset[str] | None) -> Iterator[bytes]:
+    def walk(_: frozenset[str] | None) -> Iterator[Marked]:
         file.seek(0)
-        while head := file.read(_LENGTH):
-            yield file.read(int.from_bytes(head, "big"))
+        while head := file.read(_HEAD.size):
+            size, tlp = _HEAD.unpack(head)
+            yield Marked(file.read(size), tlp)
 
     return walk
 

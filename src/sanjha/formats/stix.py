@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Final
 
-from sanjha.formats.shape import CHUNK, Context, Format
+from sanjha.formats.shape import CHUNK, Context, Format, Marked
 from sanjha.ids import StixId
 
 MEDIA_TYPE: Final = "application/stix+json;version=2.1"  #: STIX 2.1 section 10.10
@@ -19,11 +19,11 @@ def bundle_id(context: Context) -> StixId:
     return StixId(f"bundle--{uuid.uuid5(uuid.NAMESPACE_URL, seed)}")
 
 
-def render(objects: Iterator[bytes], context: Context) -> Iterator[bytes]:
+def render(objects: Iterator[Marked], context: Context) -> Iterator[bytes]:
     """One bundle. Without objects it has no ``objects`` property: STIX allows no empty list (section 2.9)."""
     waiting = [f'{{"type":"bundle","id":"{bundle_id(context)}"'.encode()]
     size, before = 0, b',"objects":['
-    for raw in objects:
+    for raw, _ in objects:
         waiting += (before, raw)
         before = b",\n"
         size += len(raw)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from litestar import Litestar, Request, Response
 from litestar.enums import ScopeType
@@ -29,6 +29,7 @@ from sanjha.doors.taxii.routes import TaxiiSettings, taxii_router
 from sanjha.exchange.exports import Exports
 from sanjha.exchange.speaking import Speaking
 from sanjha.exchange.subscriptions import Subscriptions
+from sanjha.exchange.trees import Trees
 from sanjha.exchange.warnings import Warnings
 from sanjha.node.adapters.egress import Egress
 from sanjha.node.assembly import Node
@@ -36,6 +37,8 @@ from sanjha.node.config import FOLDER_VARIABLE
 from sanjha.node.metrics import Metrics
 from sanjha.node.tasks import Tasks, feeds_of
 from sanjha.storage import schema
+
+RENDERINGS: Final = "renderings"  #: in the node's folder; may be deleted at any time
 
 
 def build(node: Node) -> Litestar:
@@ -61,6 +64,7 @@ def build(node: Node) -> Litestar:
         speaking=Speaking(node.exchange, node.key.id),
         warnings=warnings,
         exports=Exports(node.exchange, warnings, node.title, node.key.id),
+        trees=Trees(node.folder / RENDERINGS, node.now),
         subscriptions=subscriptions,
         post=tasks.post,
         title=node.title,

@@ -78,6 +78,9 @@ class Cursor:
             self._cursor.execute(statement, parameters)
         except apsw.Error as error:
             raise _translate(error) from error
+        finally:
+            # Or the two would hold each other, and with them a half-read statement, and with it an old state of the store.
+            self._cursor.exec_trace = None
         if self.description is None or not statement.lstrip()[:6].upper().startswith("SELECT"):
             self.rowcount = self._apsw.total_changes() - changed
             self.lastrowid = self._apsw.last_insert_rowid()

@@ -6,6 +6,7 @@ After a change that is meant: ``python -m tests.unit.formats.golden``, and read 
 from pathlib import Path
 
 from sanjha.formats import FORMATS, Context, Format
+from sanjha.formats.shape import Marked
 from tests.unit.formats.samples import JANUARY, ORDINARY, rendered
 
 PLACE = Path(__file__).parents[2] / "vectors" / "formats"
@@ -23,7 +24,7 @@ OBJECTS = (
 
 def golden_text(format: Format) -> str:
     if format.reads == "objects":
-        return b"".join(format.render(iter(OBJECTS), Context("CERT Lahore", JANUARY, 7, "node"))).decode()
+        return b"".join(format.render(map(Marked, OBJECTS), Context("CERT Lahore", JANUARY, 7, "node"))).decode()
     return rendered(format, ORDINARY)[0]
 
 

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from sanjha.formats import FORMATS, Context
+from sanjha.formats.shape import Marked
 from sanjha.formats.addresses import canonical, compressed, ipv4, network
 from sanjha.formats.breadth import too_broad
 from sanjha.formats.csv_export import COLUMNS, FORMULA_STARTS, cell

@@ -13,7 +13,7 @@ import pytest
 from sanjha.formats import misp, misp_feed, shelf
 from sanjha.formats.misp_feed import tree
 from sanjha.formats.misp_levels import PAP_REFS, TLP_REFS, pap_definition
-from sanjha.formats.shape import Context, File
+from sanjha.formats.shape import Context, File, Marked
 from sanjha.stix.markings import Pap, Tlp
 
 AUTHOR = "identity--00000000-0000-4000-8000-000000000002"
@@ -43,7 +43,7 @@ def report(*refs: str, number: int = 900, **more: Any) -> bytes:
 
 
 def bodies(*objects: bytes, context: Context | None = None) -> dict[str, bytes]:
-    found = {file.name: file.read() for file in tree(lambda _: objects, context or Context("Node", NOW))}
+    found = {file.name: file.read() for file in tree(lambda _: map(Marked, objects), context or Context("Node", NOW))}
     assert list(found)[-2:] == ["hashes.csv", "manifest.json"]  # a reader who finds an event listed finds its file
     return found
 
@@ -160,6 +160,54 @@ def test_foreign_and_granular_markings_travel_too() -> None:
     assert event["Tag"] == [{"name": "PAP:RED"}]
 
 
+def tagged(*objects: Marked) -> list[tuple[list[str], list[list[str]]]]:
+    """Of each event, in the order of the files: its tags, and those of each attribute."""
+    found = [json.loads(file.read()) for file in tree(lambda _: objects, Context("Node", NOW)) if file.name[0] not in "hm"]
+    names = [body["Event"] for body in found]
+    return [(_names(event), [_names(entry) for entry in event["Attribute"]]) for event in names]
+
+
+def _names(holder: dict[str, Any]) -> list[str]:
+    return [tag["name"] for tag in holder.get("Tag", ())]
+
+
+def test_the_level_that_counts_is_a_tag_where_the_bytes_state_none() -> None:
+    assert tagged(Marked(indicator(1), Tlp.AMBER)) == [(["tlp:amber"], [["tlp:amber"]])]
+    assert tagged(Marked(report(), Tlp.GREEN)) == [(["tlp:green"], [])]
+
+
+def test_the_level_that_counts_never_weakens_what_the_bytes_state() -> None:
+    red = {"object_marking_refs": [TLP_REFS[Tlp.RED]]}
+    assert tagged(Marked(indicator(1, **red), Tlp.GREEN)) == [(["tlp:red"], [["tlp:red"]])]
+    assert tagged(Marked(report(**red), Tlp.GREEN)) == [(["tlp:red"], [])]
+
+
+def test_an_event_is_as_closed_as_the_strictest_thing_in_it() -> None:
+    refs = [ident("indicator", 1), ident("indicator", 2)]
+    green, amber = Marked(indicator(1), Tlp.GREEN), Marked(indicator(2, "[ipv4-addr:value = '192.0.2.2']"), Tlp.AMBER)
+    holder = Marked(report(*refs), Tlp.CLEAR)
+    assert tagged(green, amber, holder) == [(["tlp:amber"], [["tlp:green"], ["tlp:amber"]])]
+    alone = [(["tlp:green"], [["tlp:green"]]), (["tlp:amber"], [["tlp:amber"]])]
+    assert tagged(green, amber) == alone, "days of different levels are different events"
+
+
+def test_an_event_is_as_closed_as_an_actor_that_only_its_tags_name() -> None:
+    actor = json.dumps({"type": "threat-actor", "id": ident("threat-actor", 5), "name": "Somebody"}).encode()
+    (found,) = tagged(Marked(actor, Tlp.AMBER), Marked(report(ident("threat-actor", 5)), Tlp.GREEN))
+    assert found == (["tlp:amber", 'misp-galaxy:threat-actor="Somebody"'], [])
+
+
+def test_an_event_is_not_closed_for_what_is_not_in_it() -> None:
+    campaign = b'{"type":"campaign","id":"campaign--1"}'
+    assert tagged(Marked(campaign, Tlp.RED), Marked(report("campaign--1"), Tlp.GREEN)) == [(["tlp:green"], [])]
+
+
+def test_levels_survive_being_put_aside() -> None:
+    objects = [Marked(indicator(1), Tlp.AMBER), Marked(report(ident("indicator", 1)))]
+    (body,) = json.loads(b"".join(misp.render(iter(objects), Context("Node", NOW))))["response"]
+    assert _names(body["Event"]) == ["tlp:amber"]
+
+
 def test_an_event_has_a_bounded_number_of_attributes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(misp, "MAX_ATTRIBUTES", 2)
     found = events(*(indicator(number, f"[ipv4-addr:value = '192.0.2.{number}']") for number in range(5)))
@@ -212,9 +260,9 @@ def test_the_tags_of_a_report_are_on_every_part_of_it(monkeypatch: pytest.Monkey
 def test_frames_are_asked_for_alone_in_the_first_walk_and_all_in_the_second() -> None:
     asked: list[frozenset[str] | None] = []
 
-    def source(types: frozenset[str] | None) -> list[bytes]:
+    def source(types: frozenset[str] | None) -> list[Marked]:
         asked.append(types)
-        return [indicator(1), report(ident("indicator", 1))]
+        return [Marked(indicator(1)), Marked(report(ident("indicator", 1)))]
 
     list(tree(source, Context("Node", NOW)))
     assert asked == [frozenset({"report", "grouping", "identity", "marking-definition"}), None]
@@ -222,7 +270,7 @@ def test_frames_are_asked_for_alone_in_the_first_walk_and_all_in_the_second() ->
 
 def test_an_event_is_made_when_it_is_asked_for() -> None:
     objects = [indicator(n, f"[ipv4-addr:value = '192.0.2.{n}']", created=f"2023-11-{n:02}T00:00:00Z") for n in (1, 2)]
-    made = tree(lambda _: objects, Context("Node", NOW))
+    made = tree(lambda _: map(Marked, objects), Context("Node", NOW))
     next(made)
     objects.clear()  # nothing is walked again
     assert json.loads(next(made).read())["Event"]["Attribute"][0]["value"] == "192.0.2.2"
@@ -241,7 +289,7 @@ def test_memory_does_not_grow_with_the_indicators(monkeypatch: pytest.MonkeyPatc
         with tempfile.TemporaryFile() as one, tempfile.TemporaryFile() as two:
             lent = iter([one, two])
             tracemalloc.start()
-            for file in tree(lambda _: many(count), Context("Node", NOW, spool=lambda: next(lent))):
+            for file in tree(lambda _: map(Marked, many(count)), Context("Node", NOW, spool=lambda: next(lent))):
                 for chunk in file.chunks:
                     assert len(chunk) < 200_000
             top = tracemalloc.get_traced_memory()[1]
@@ -255,22 +303,22 @@ def test_memory_does_not_grow_with_the_indicators(monkeypatch: pytest.MonkeyPatc
 
 def test_the_archive_holds_the_same_files() -> None:
     objects = [indicator(1), indicator(2, "[ipv4-addr:value = '192.0.2.2']"), report(ident("indicator", 1))]
-    raw = b"".join(misp_feed.render(iter(objects), Context("Node", NOW)))
+    raw = b"".join(misp_feed.render(map(Marked, objects), Context("Node", NOW)))
     with tarfile.open(fileobj=io.BytesIO(raw)) as archive:
         members = {member.name: archive.extractfile(member).read() for member in archive}  # type: ignore[union-attr]
         assert {(member.mtime, member.mode, member.isreg()) for member in archive} == {(NOW // 1_000_000, 0o644, True)}
     assert members == bodies(*objects)
-    assert raw == b"".join(misp_feed.render(iter(objects), Context("Node", NOW)))
+    assert raw == b"".join(misp_feed.render(map(Marked, objects), Context("Node", NOW)))
     assert len(raw) % 512 == 0
 
 
 def test_a_file_of_a_tree_says_its_size() -> None:
-    for file in tree(lambda _: [indicator(1)], Context("Node", NOW)):
+    for file in tree(lambda _: [Marked(indicator(1))], Context("Node", NOW)):
         assert isinstance(file, File)
         assert file.size == len(file.read())
 
 
 def test_one_file_holds_all_events() -> None:
-    body = b"".join(misp.render(iter([indicator(1), report(ident("indicator", 1))]), Context("Node", NOW)))
+    body = b"".join(misp.render(map(Marked, [indicator(1), report(ident("indicator", 1))]), Context("Node", NOW)))
     assert [item["Event"]["info"] for item in json.loads(body)["response"]] == ["A report"]
     assert json.loads(b"".join(misp.render(iter([]), Context("Node")))) == {"response": []}

@@ -18,7 +18,10 @@ PATH_PARTS: Final = {
     "id": (fields.UUID, "A webhook's id."),
     "number": (r"^[0-9]{1,15}$", "A dead letter's number."),
     "format": (r"^[a-z0-9-]{1,40}$", "A format's name."),
+    "tree": (r"^[a-z0-9-]{1,40}$", "The name of a format of several files."),
+    "file": (r"^[a-z0-9-]{1,60}\.[a-z0-9]{1,10}$", "A file's name."),
 }
+_EXAMPLES: Final = {"object_id": fields.EXAMPLE, "file": "manifest.json"}
 _FAULTS: Final = {
     400: "The request cannot be read: what is wrong with it.",
     401: "No token was shown, or none that holds.",
@@ -67,7 +70,7 @@ def document(operations: Sequence[Operation], title: str, version: str, prefix: 
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": prefix}],
-        "security": [{"bearer": []}, {"basic": []}],
+        "security": [{"bearer": []}, {"basic": []}, {"bare": []}],
         "tags": [{"name": name} for name in dict.fromkeys(each.tag for each in operations)],
         "paths": paths,
         "components": {
@@ -79,6 +82,12 @@ def document(operations: Sequence[Operation], title: str, version: str, prefix: 
                     "type": "http",
                     "scheme": "basic",
                     "description": "A token's name, and its secret as password.",
+                },
+                "bare": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "Authorization",
+                    "description": "A token's secret and nothing else, as MISP sends its keys.",
                 },
             },
         },
@@ -150,8 +159,11 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
 def _path_schema(name: str) -> dict[str, Any]:
     if name == "format":
         return {"type": "string", "enum": sorted(FORMATS)}
+    if name == "tree":
+        return {"type": "string", "enum": sorted(form.name for form in FORMATS.values() if form.tree is not None)}
     schema: dict[str, Any] = {"type": "string", "pattern": PATH_PARTS[name][0]}
-    return schema | ({"examples": [fields.EXAMPLE]} if name == "object_id" else {})
+    example = _EXAMPLES.get(name)
+    return schema | ({"examples": [example]} if example else {})
 
 
 def _query_parameters(form: Any) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
-"""Exports for devices: what there is, the export itself with its ETag, and what it leaves out and why."""
+"""Exports for devices: what there is, the export itself with its ETag, its files one by one, what it leaves out and why."""
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
 import msgspec
@@ -8,9 +9,10 @@ from litestar import Request
 from msgspec import Meta
 
 from sanjha.access.actions import Action
-from sanjha.doors.api.contract import Asked, Flow, Nothing, Table, Whole
+from sanjha.doors.api.contract import JSON, Asked, Flow, Nothing, Table, Whole
 from sanjha.doors.api.fields import CollectionNames, TlpWord, level
 from sanjha.doors.api.services import Services
+from sanjha.errors import NotFound
 from sanjha.exchange.exports import LeftOut, Wish
 from sanjha.formats import FORMATS
 from sanjha.stix.markings import Tlp
@@ -18,6 +20,8 @@ from sanjha.stix.markings import Tlp
 _TAG = "exports"
 NDJSON = "application/x-ndjson"
 LINES = 500  #: left-out values a chunk
+_ETAG = {"ETag": "Changes when the export does; give it back in If-None-Match."}
+_FILES = {".json": JSON, ".csv": "text/csv"}  #: what the files of a tree are, by their suffix
 
 
 class FormatEntry(msgspec.Struct):
@@ -53,7 +57,7 @@ class ExportQuery(msgspec.Struct, forbid_unknown_fields=True):
 
 def declare(table: Table, services: Services) -> None:
     """The endpoints of this module."""
-    exports = services.exports
+    exports, trees = services.exports, services.trees
 
     @table.operation("GET", "/exports", action=Action.EXPORT, query=Nothing, body=Nothing, answer=FormatList, tag=_TAG)
     def list_exports(asked: Asked[Nothing, Nothing]) -> FormatList:
@@ -76,19 +80,38 @@ def declare(table: Table, services: Services) -> None:
 
     @table.operation(
         "GET", "/exports/{format}", action=Action.EXPORT, query=ExportQuery, body=Nothing, answer=bytes, tag=_TAG,
-        media=tuple(sorted({form.media_type for form in FORMATS.values()})), also=(304, 404),
-        headers={"ETag": "Changes when the export does; give it back in If-None-Match."},
+        media=tuple(sorted({form.media_type for form in FORMATS.values()})), also=(304, 404), headers=_ETAG,
     )  # fmt: skip
     def export(asked: Asked[ExportQuery, Nothing]) -> Flow | Whole:
         """The export, in an order that does not change without cause.
 
         Expired, revoked, decayed and warning-listed values are left out unless `include` names them."""
         ready = exports.prepare(asked.actor, asked.path["format"], _wish(asked.query))
-        headers = {"ETag": ready.etag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
+        headers = _kept_by(ready.etag)
         if _holds(asked.request, ready.etag):
             return Whole(b"", 304, headers, ready.format.media_type)
         headers["Content-Disposition"] = f'attachment; filename="sanjha-{ready.format.name}{ready.format.suffix}"'
         return Flow(ready.chunks(), ready.format.media_type, headers)
+
+    @table.operation(
+        "GET", "/exports/{tree}/{file}", action=Action.EXPORT, query=ExportQuery, body=Nothing, answer=bytes, tag=_TAG,
+        media=tuple(_FILES.values()), also=(304, 404), headers=_ETAG,
+    )  # fmt: skip
+    def export_file(asked: Asked[ExportQuery, Nothing]) -> Flow | Whole:
+        """One file of an export that is several: how a MISP instance follows `misp-feed`.
+
+        Its feed's URL is that of the export; it asks below it for `manifest.json`, `hashes.csv` and each event's file. The
+        export is made once and its files are given from that: on a store that never rests they may be a little behind."""
+        form = FORMATS.get(asked.path["tree"])
+        if form is None or form.tree is None:
+            raise NotFound("there is no export of several files of such a name")
+        kept = trees.file(exports.prepare(asked.actor, form.name, _wish(asked.query)), asked.path["file"])
+        headers = _kept_by(kept.etag)
+        media = _FILES.get(PurePosixPath(kept.name).suffix, "application/octet-stream")
+        if _holds(asked.request, kept.etag):
+            kept.close()
+            return Whole(b"", 304, headers, media)
+        return Flow(kept.chunks(), media, headers | {"Content-Length": str(kept.size)})
 
     @table.operation(
         "GET", "/exports/{format}/left-out", action=Action.EXPORT, query=ExportQuery, body=Nothing, answer=LeftOut,
@@ -102,6 +125,11 @@ def declare(table: Table, services: Services) -> None:
 
 def _wish(query: ExportQuery) -> Wish:
     return Wish(query.collection, int(level(query.tlp) or Tlp.CLEAR), frozenset(query.include), query.min_confidence)
+
+
+def _kept_by(etag: str) -> dict[str, str]:
+    """What a client keeps for itself, and asks about before it uses it again."""
+    return {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
 
 
 def _holds(request: Request, etag: str) -> bool:  # type: ignore[type-arg]

@@ -9,6 +9,7 @@ from sanjha.exchange.exports import Exports
 from sanjha.exchange.service import Exchange
 from sanjha.exchange.speaking import Speaking
 from sanjha.exchange.subscriptions import Post, Subscriptions
+from sanjha.exchange.trees import Trees
 from sanjha.exchange.warnings import Warnings
 
 
@@ -22,6 +23,7 @@ class Services(NamedTuple):
     speaking: Speaking
     warnings: Warnings
     exports: Exports
+    trees: Trees
     subscriptions: Subscriptions
     post: Post
     title: str

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +25,7 @@ from sanjha.exchange.cursors import Cursors
 from sanjha.exchange.exports import Exports
 from sanjha.exchange.speaking import Speaking
 from sanjha.exchange.subscriptions import Subscriptions
+from sanjha.exchange.trees import Trees
 from sanjha.exchange.warnings import Warnings
 from sanjha.stix.markings import Tlp
 from tests.store import Store, sqlite_store
@@ -35,7 +37,7 @@ LIMIT: Final = 64 * 1024
 class Door:
     """Asks as somebody. ``posted`` is what webhooks were told."""
 
-    def __init__(self, store: Store, quota: int = 0) -> None:
+    def __init__(self, store: Store, renderings: Path, quota: int = 0) -> None:
         self.store = store
         self.posted: list[tuple[str, dict[str, str], bytes]] = []
         warnings = Warnings(store.database)
@@ -47,6 +49,7 @@ class Door:
             speaking=Speaking(store.exchange, NODE),
             warnings=warnings,
             exports=Exports(store.exchange, warnings, "Node", NODE),
+            trees=Trees(renderings, lambda: store.time, stopwatch=lambda: 0.0),
             subscriptions=Subscriptions(store.exchange, NODE),
             post=lambda url, headers, body: self.posted.append((url, headers, body)),
             title="Node",
@@ -131,5 +134,5 @@ def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
 @contextlib.contextmanager
 def opened(folder: Path | None = None, quota: int = 0) -> Iterator[Door]:
     """A door over a new store."""
-    with sqlite_store(folder) as store:
-        yield Door(store, quota)
+    with sqlite_store(folder) as store, tempfile.TemporaryDirectory(prefix="sanjha-renderings-") as renderings:
+        yield Door(store, Path(renderings), quota)

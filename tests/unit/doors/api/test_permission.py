@@ -9,7 +9,7 @@ from tests.unit.doors.api.door import Door, opened, problem
 
 GUESSES: Final = {
     "object_id": "indicator--11111111-1111-4111-8111-111111111111", "name": "somebody", "number": "1", "format": "stix",
-    "id": "11111111-1111-4111-8111-111111111111",
+    "id": "11111111-1111-4111-8111-111111111111", "tree": "misp-feed", "file": "manifest.json",
 }  # fmt: skip
 
 

@@ -6,11 +6,15 @@ none rots; ``make soak`` for as long as it is given.
 
 import contextlib
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
+from sanjha.access.credentials import Credentials
+from sanjha.doors.taxii.negotiation import acceptable, is_envelope
+from sanjha.doors.taxii.queries import position, read_query
 from sanjha.errors import Malformed
-from sanjha.formats import csv_input, misp_events
-from sanjha.formats.csv_mapping import plain_list
+from sanjha.exchange.cursors import Cursors
+from sanjha.formats import csv_input, misp_events, warninglists
+from sanjha.formats.csv_mapping import Mapping, plain_list
 from sanjha.stix import bundles, markings, patterns, reading, timestamps, upgrade, values
 
 _INDICATOR: Final = (
@@ -104,6 +108,106 @@ def value_list(data: bytes) -> None:
             assert not isinstance(row, bytes) or isinstance(reading.read(row), reading.Reading)
 
 
+def canonical_value(data: bytes) -> None:
+    """Of whatever kind a text is said to be, its form is final."""
+    text = _text(data)
+    for kind in values.KINDS:
+        with contextlib.suppress(Malformed):
+            found = values.canonical(kind, text)
+            assert values.canonical(found.kind, found.text) == found
+
+
+def examined(data: bytes) -> None:
+    """A pattern is judged without an exception, and as its parser judges it."""
+    text = _text(data)
+    found = patterns.examine(text, second_opinion=len(text) < 200)
+    assert (found.refusal is None) == (found.reader is not patterns.Reader.NOBODY)
+    try:
+        own = patterns.values(text)
+    except Malformed:
+        assert found.reader is not patterns.Reader.OWN
+    else:
+        assert (found.values, found.reader) == (own, patterns.Reader.OWN)
+
+
+_TABLE: Final = Mapping(
+    "fuzz", value="value", kind_column="kind", title="title", description="text", labels="labels", confidence="sure",
+    valid_from="from", valid_until="until", tlp="tlp", dated="dated",
+)  # fmt: skip
+_TABLE_HEAD: Final = b"value,kind,title,text,labels,sure,from,until,tlp,dated\r\n"
+
+
+def table(data: bytes) -> None:
+    """Every indicator that a row of a table makes reads, however the file arrives."""
+    for chunks in ([data], [data[at : at + 5] for at in range(0, len(data), 5)]):
+        with contextlib.suppress(Malformed):
+            for row in csv_input.read(chunks, _TABLE, given=1_704_067_200_000_000):
+                assert not isinstance(row, bytes) or isinstance(reading.read(row), reading.Reading)
+
+
+_PROBES: Final = (
+    ("ipv4", "198.51.100.7"), ("ipv6", "2001:db8::1"), ("cidr", "198.51.100.0/24"), ("domain", "a.example.com"),
+    ("url", "http://a.example.com/x?y"), ("email", "a@example.com"), ("md5", "a" * 32), ("asn", "64496"),
+)  # fmt: skip
+
+
+def warning_list(data: bytes) -> None:
+    """What loads can be asked about any value."""
+    with contextlib.suppress(Malformed):
+        lists = warninglists.load([data])
+        for kind, text in (*_PROBES, ("url", _text(data)[:100])):
+            assert set(lists.hits(kind, text)) <= {one.name for one in lists.lists}
+
+
+_CURSORS: Final = Cursors(b"k" * 32)
+_PAGE: Final = 100
+
+
+def query(data: bytes) -> None:
+    """A question within its bounds; the same text is the same question."""
+    try:
+        found, token = read_query(_text(data), _PAGE)
+        again, _ = read_query(_text(data), _PAGE)
+        assert found.identity("objects", "c") == again.identity("objects", "c")
+        after, limit = position(found, _CURSORS, token, _PAGE, "objects", "c")
+    except Malformed:
+        return
+    assert after >= -1 or found.stated
+    assert 1 <= limit <= _PAGE
+
+
+def cursor(data: bytes) -> None:
+    """A token is ours, bit for bit but for the padding, or it is refused."""
+    text = _text(data)
+    with contextlib.suppress(Malformed):
+        found = _CURSORS.decode(b"question", text, tuple[int, int])
+        assert _CURSORS.encode(b"question", found)[:-1] == text.rstrip("=")[:-1]
+
+
+def media_type(data: bytes) -> None:
+    """Yes or no, and a body's type is never a list."""
+    text = data.decode("latin-1")
+    assert acceptable(text) in (True, False)
+    assert not is_envelope(text) or "," not in text.strip(" ,")
+
+
+class _Nobody:
+    """A house without people."""
+
+    def actor(self, *_: Any, **__: Any) -> None:
+        return None
+
+    by_digest = actor
+
+
+def credential(data: bytes) -> None:
+    """Somebody or nobody, whatever is shown, in either header."""
+    credentials = Credentials(_Nobody(), ["192.0.2.0/24"])  # type: ignore[arg-type]
+    text = data.decode("latin-1")
+    for authorization, certificate, peer in ((text, None, None), (None, text, "192.0.2.1"), (None, ":YQ==:", text)):
+        assert credentials.actor(authorization, certificate, peer, 0) is None
+
+
 #: Name: (target, inputs to start from).
 TARGETS: Final[dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]]] = {
     "timestamp": (timestamp, (b"2024-02-29T23:59:60.123456789Z", b"0001-01-01T00:00:00Z", b"9999-12-31T23:59:59.9Z")),
@@ -127,4 +231,40 @@ TARGETS: Final[dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]]] = {
     "stix-object": (stix_object, (_INDICATOR, _OLD_INDICATOR)),
     "misp": (misp, (_EVENT, b'{"response":[' + _EVENT + b"]}", _EVENT.replace(b"-9e10-", b"-4e10-"))),
     "value-list": (value_list, (b"198.51.100.7\r\nevil[.]example\n# note\n", b'"a,b";c\n')),
+    "canonical-value": (
+        canonical_value,
+        (b"198.51.100.7/24", b"2001:DB8::1", b"AS64496", b"Ex\xc3\xa4mple.com.", b"http://u:p@EX.example:80/%41?b#c"),
+    ),
+    "examined": (
+        examined,
+        (b"[url:value = 'http://a.example/'] AND [a:b > 5] WITHIN 5 SECONDS", b"[a:b MATCHES '^x$' OR NOT c:d EXISTS]"),
+    ),
+    "table": (
+        table,
+        (
+            _TABLE_HEAD + b"198.51.100.7,ipv4,t,x,a;b,high,2024-01-01,2025-01-01T00:00:00Z,amber,2024-01-01\r\n",
+            _TABLE_HEAD + b'"evil[.]example","domain","=1+1","a\n""b",,,,,,\r\n',
+        ),
+    ),
+    "warning-list": (
+        warning_list,
+        (
+            b'{"name":"n","version":1,"type":"hostname","list":["example.com",".b.example"],"matching_attributes":["url"]}',
+            b'{"name":"n","version":"2","type":"cidr","list":["198.51.100.0/24","2001:db8::/32","x"]}',
+            b'{"name":"n","version":1,"type":"regex","list":["/^a+b$/i","(x|y){1,3}"]}',
+        ),
+    ),
+    "query": (
+        query,
+        (
+            b"added_after=2024-01-01T00:00:00Z&limit=5&match[id]=a--1,b--2&match%5Btype%5D=indicator",
+            b"match[version]=first,last,2024-01-01T00:00:00.000Z&match[spec_version]=2.0,2.1&next=abc",
+        ),
+    ),
+    "cursor": (cursor, (_CURSORS.encode(b"question", (1, 2)).encode(), b"AAAA", b"a_-=")),
+    "media-type": (
+        media_type,
+        (b"application/taxii+json;version=2.1;q=0.5, */*;q=0", b'application/taxii+json;version="2.1"'),
+    ),
+    "credential": (credential, (b"Basic dTpw", b"Bearer sanjha_x", b":YWJj:", b"192.0.2.7")),
 }

@@ -159,6 +159,22 @@ def test_markings_go_along_and_what_must_not_leave_stays(publisher: Publisher, f
     assert ref("indicator", 2) not in held
 
 
+def test_what_only_its_collection_marks_is_marked_beyond_the_node(publisher: Publisher, follower: Follower) -> None:
+    publisher.shelf = publisher.store.collection("Closed", Tlp.AMBER)
+    publisher.post(fresh(1), fresh(2, tlp=Tlp.CLEAR), report(3), fresh(3))
+    manifest = json.loads(publisher.files()["manifest.json"])
+    assert sorted(entry["Tag"][0]["name"] for entry in manifest.values()) == ["tlp:amber", "tlp:amber", "tlp:clear"]
+    follower.run()
+    held = {entry.id: Tlp(entry.tlp) for entry in follower.store.page(follower.owner, follower.shelf)}
+    assert [held[ref("indicator", number)] for number in (1, 2, 3)] == [Tlp.AMBER, Tlp.CLEAR, Tlp.AMBER]
+
+
+def test_what_waits_for_its_marking_is_marked_beyond_the_node(publisher: Publisher) -> None:
+    publisher.post(fresh(1, refs=[ref("marking-definition", 1)]))
+    (entry,) = json.loads(publisher.files()["manifest.json"]).values()
+    assert entry["Tag"] == [{"name": "tlp:amber+strict"}]
+
+
 def test_what_is_left_out_is_told_with_its_reason(publisher: Publisher) -> None:
     publisher.post(fresh(1), fresh(2, revoked=True), fresh(3, valid_until="2026-02-28T12:00:00Z"), address(1))
     ready = publisher.exports.prepare(publisher.owner, "misp-feed", Wish())

@@ -58,7 +58,7 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     def _fault(self) -> str | None:
         columns = self.columns().values()
         checks = (
-            (_NAME.fullmatch(self.name), "name must be 1 to 100 characters in one line"),
+            (_NAME.fullmatch(self.name) and self.name.isprintable(), "name must be 1 to 100 characters in one line"),
             (self.kind == RECOGNISE or self.kind in KINDS, f"kind must be {RECOGNISE} or one of {', '.join(KINDS)}"),
             (
                 self.delimiter is None or (self.delimiter and self.delimiter in DELIMITERS),

@@ -9,7 +9,7 @@ from hypothesis import given
 
 from sanjha.access.credentials import LONGEST_HEADER, Credentials
 from sanjha.access.policy import Audience
-from sanjha.access.tokens import Tokens, add_organisation, create_token
+from sanjha.access.tokens import PREFIX, Tokens, add_organisation, create_token
 from tests.store import START, Store, sqlite_store
 
 DER = b"0\x82\x01\x0athe certificate of a client"
@@ -55,6 +55,30 @@ def test_a_bearer_token_and_a_basic_password_hold(door: Credentials, secret: str
     assert name(door, basic("reader", secret).replace("Basic", "bAsIc")) == "reader"
 
 
+def test_a_secret_alone_holds_as_misp_sends_it(door: Credentials, secret: str) -> None:
+    assert name(door, secret) == "reader"
+    assert name(door, f"{secret} ") == "reader"
+    for other in (
+        f"{secret} {secret}",
+        f"{secret} x",
+        f" {secret}",
+        secret.upper(),
+        secret.removeprefix(PREFIX),
+        PREFIX,
+    ):
+        assert name(door, other) is None
+
+
+def test_only_what_looks_like_our_token_is_looked_up_alone(
+    door: Credentials, secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(Tokens, "actor", lambda _, shown, __: asked.append(shown))
+    for header in ("Bearer", "x", "secret", f"x{secret}", PREFIX[:-1], f"{PREFIX}guess"):
+        assert name(door, header) is None
+    assert asked == [f"{PREFIX}guess"]
+
+
 def test_a_basic_user_must_be_the_tokens_own(door: Credentials, secret: str) -> None:
     for user in ("", "machine", "READER", "reader\0", "reader "):
         assert name(door, basic(user, secret)) is None
@@ -66,7 +90,7 @@ def test_a_basic_user_must_be_the_tokens_own(door: Credentials, secret: str) -> 
     [
         "", " ", "Bearer", "Bearer ", "Basic", "Basic ", "Basic !!!!", "Basic " + base64.b64encode(b"no colon").decode(),
         "Basic " + base64.b64encode(b"\xff\xfe:\xff").decode(), "Basic Og==", "Basic ä", "Digest x", "Bearer \0", "\0",
-        "Bearer \udcff", "Basic \udcff", "Bearer " + "x" * LONGEST_HEADER, "Basic " + "A" * LONGEST_HEADER * 2, "Basic A",
+        "Bearer \udcff", "Basic \udcff", "Bearer " + "x" * LONGEST_HEADER, PREFIX + "x" * LONGEST_HEADER, "Basic " + "A" * LONGEST_HEADER * 2, "Basic A",
     ],
 )  # fmt: skip
 def test_a_malformed_header_is_nobody(door: Credentials, header: str) -> None:
@@ -75,7 +99,7 @@ def test_a_malformed_header_is_nobody(door: Credentials, header: str) -> None:
 
 @given(header=st.text(), cert=st.text(), peer=st.text())
 def test_no_header_raises(door: Credentials, header: str, cert: str, peer: str) -> None:
-    for authorization in (header, f"Basic {header}", f"Bearer {header}", None):
+    for authorization in (header, f"Basic {header}", f"Bearer {header}", PREFIX + header, None):
         for client_cert in (cert, f":{cert}:"):
             assert name(door, authorization, client_cert, peer) is None
             assert name(door, authorization, client_cert, PROXY) is None

@@ -8,11 +8,11 @@ import re
 import pytest
 
 from sanjha.formats import FORMATS, Context
-from sanjha.formats.shape import Marked
 from sanjha.formats.addresses import canonical, compressed, ipv4, network
 from sanjha.formats.breadth import too_broad
 from sanjha.formats.csv_export import COLUMNS, FORMULA_STARTS, cell
 from sanjha.formats.rpz import MAX_ORIGIN
+from sanjha.formats.shape import Marked
 from sanjha.formats.wording import one_line
 from tests.unit.formats.golden import OBJECTS
 from tests.unit.formats.samples import HOSTILE, ORDINARY, WORDS, rendered, row
@@ -112,12 +112,12 @@ def test_csv_keeps_every_object_of_a_value() -> None:
 
 def test_a_bundle_holds_the_bytes_untouched() -> None:
     context = Context("node", 5, 7, "n")
-    raw = b"".join(FORMATS["stix"].render(iter(OBJECTS), context))
+    raw = b"".join(FORMATS["stix"].render(map(Marked, OBJECTS), context))
     assert all(one in raw for one in OBJECTS)
     read = json.loads(raw)
     assert read["type"] == "bundle"
     assert read["objects"] == [json.loads(one) for one in OBJECTS]
-    assert raw == b"".join(FORMATS["stix"].render(iter(OBJECTS), context))
+    assert raw == b"".join(FORMATS["stix"].render(map(Marked, OBJECTS), context))
 
 
 def test_an_empty_bundle_has_no_empty_list() -> None:

@@ -159,6 +159,14 @@ def test_markings_go_along_and_what_must_not_leave_stays(publisher: Publisher, f
     assert ref("indicator", 2) not in held
 
 
+def test_what_comes_late_is_fetched_though_it_is_older(publisher: Publisher, follower: Follower) -> None:
+    publisher.post(fresh(1), fresh(2), report(2, 3))
+    follower.run()
+    publisher.post(fresh(3, modified=RECENT["created"]), fresh(4, modified=RECENT["created"]))
+    follower.run()
+    assert follower.addresses() == {f"198.51.100.{number}" for number in range(1, 5)}
+
+
 def test_what_only_its_collection_marks_is_marked_beyond_the_node(publisher: Publisher, follower: Follower) -> None:
     publisher.shelf = publisher.store.collection("Closed", Tlp.AMBER)
     publisher.post(fresh(1), fresh(2, tlp=Tlp.CLEAR), report(3), fresh(3))

@@ -302,4 +302,7 @@ def test_an_event_comes_back_with_its_values_flags_and_markings() -> None:
     for number in (10, 11, 13):
         name = f"indicator--{ident(number)}"
         assert second[name]["pattern"] == by_id(first)[name]["pattern"]
-        assert second[name]["object_marking_refs"] == [TLP_REFS[Tlp.RED], *by_id(first)[name]["object_marking_refs"][1:]]
+        assert second[name]["object_marking_refs"] == [
+            TLP_REFS[Tlp.RED],
+            *by_id(first)[name]["object_marking_refs"][1:],
+        ]

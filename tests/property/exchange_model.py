@@ -194,10 +194,7 @@ class Shelf:
             versions.every
             or (versions.last and self.rank(row) >= 1)
             or row.version in versions.exact
-            or (
-                versions.first
-                and not any(m.read.spec == row.read.spec and m.version < row.version for m in mates)
-            )
+            or (versions.first and not any(m.read.spec == row.read.spec and m.version < row.version for m in mates))
         )
 
     def named(self, who: Asker, kind: str, value: str) -> set[str]:
@@ -212,6 +209,10 @@ class Shelf:
 def everything(shelf: Shelf) -> dict[str, Any]:
     """For a failing test to show."""
     return {
-        f"{row.read.id[:14]} v{row.version % 10**9 // 10**6} s{row.strand} {row.read.spec} o{row.order}": (row.tlp, row.owner, shelf.rank(row))
+        f"{row.read.id[:14]} v{row.version % 10**9 // 10**6} s{row.strand} {row.read.spec} o{row.order}": (
+            row.tlp,
+            row.owner,
+            shelf.rank(row),
+        )
         for row in shelf.rows
     }

@@ -143,7 +143,10 @@ class ExchangeMachine(RuleBasedStateMachine):
     def same(self, got: list[bytes], expected: list[bytes], name: str, model: Shelf) -> None:
         """The same objects in the same order; else a short account of both."""
         if got != expected:
-            short = [[f"{r.id[:8]} {r.version % 10**9 // 10**6} {r.spec}" for r in map(reading, raws)] for raws in (got, expected)]
+            short = [
+                [f"{r.id[:8]} {r.version % 10**9 // 10**6} {r.spec}" for r in map(reading, raws)]
+                for raws in (got, expected)
+            ]
             raise AssertionError(f"{name} sees {short[0]}, the model {short[1]} of {everything(model)}")
 
     @rule(
@@ -164,7 +167,9 @@ class ExchangeMachine(RuleBasedStateMachine):
         name=st.sampled_from(["amber", "amber-too", "green", "clear", "owner"]),
         number=NUMBERS,
         kind=st.sampled_from(["indicator", "ipv4-addr"]),
-        versions=st.sampled_from([None, Versions(), Versions(last=False, first=True), Versions(last=False, every=True)]),
+        versions=st.sampled_from(
+            [None, Versions(), Versions(last=False, first=True), Versions(last=False, every=True)]
+        ),
     )
     def delete(self, name: str, number: int, kind: str, versions: Versions | None) -> None:
         try:
@@ -241,7 +246,12 @@ class ExchangeMachine(RuleBasedStateMachine):
             bundle = b"".join(exports.prepare(actor, "stix", Wish()).chunks())
             for model in self.models:
                 for row in model.rows:
-                    if not may_see(row.tlp, row.owner, min(Tlp.AMBER_STRICT, self.asker(name).ceiling), self.asker(name).organisation):
+                    if not may_see(
+                        row.tlp,
+                        row.owner,
+                        min(Tlp.AMBER_STRICT, self.asker(name).ceiling),
+                        self.asker(name).organisation,
+                    ):
                         assert row.read.raw not in bundle or any(
                             other.read.raw == row.read.raw for m in self.models for other in m.visible(self.asker(name))
                         )
@@ -264,4 +274,6 @@ class ExchangeMachine(RuleBasedStateMachine):
 
 
 TestExchange = ExchangeMachine.TestCase
-TestExchange.settings = settings(max_examples=400, stateful_step_count=30, phases=[__import__('hypothesis').Phase.generate])
+TestExchange.settings = settings(
+    max_examples=400, stateful_step_count=30, phases=[__import__("hypothesis").Phase.generate]
+)

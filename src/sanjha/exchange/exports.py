@@ -196,7 +196,7 @@ class Exports:
                     reading = read(entry.raw or b"", bundle_spec="2.0" if entry.spec == 20 else None)
                     if isinstance(reading, Reading):
                         reason = judge.object_reason(reading, entry.date_added)
-                        yield Marked(reading.raw, entry.tlp), reason, reading
+                        yield Marked(reading.raw, entry.tlp, entry.date_added), reason, reading
                 if not page.more:
                     break
                 after = page.entries[-1].date_added

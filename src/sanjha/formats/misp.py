@@ -3,7 +3,8 @@
 A report or grouping is an event with the objects it refers to; indicators that no report refers to are gathered into
 day-events by date of creation, author and marking. The same objects in the same order give the same bytes.
 The caller has already left out what the reader may not see; here TLP and PAP go along as tags. An event has the strictest TLP
-of all that is in it: many readers go by the event's tags alone, and so does a feed's manifest.
+of all that is in it: many readers go by the event's tags alone, and so does a feed's manifest. Its timestamp is never before
+the time at which the last of it came: a follower of a feed fetches what is newer than what it has.
 
 The source is walked twice: for the reports, and to put the attributes of each event on a shelf. Then each event is built
 when it is asked for. Memory grows with reports and events, not with indicators.
@@ -59,7 +60,7 @@ def events(source: Source, context: Context) -> Iterator[dict[str, Any]]:
     plan = _Plan(source, publisher(context.node, context.namespace))
     with context.spool() as file:
         shelf: Shelf[Key] = Shelf(file)
-        for raw, tlp in source(None):
+        for raw, tlp, added in source(None):
             item = read(raw)
             if item is None or item.type in _FRAMES:
                 continue
@@ -70,7 +71,7 @@ def events(source: Source, context: Context) -> Iterator[dict[str, Any]]:
                 if tag := galaxy_tag(item):
                     plan.tags.setdefault(key, {})[tag] = None
                 if entries or tag:
-                    plan.raise_to(key, marks.tlp)
+                    plan.holds(key, marks.tlp, added)
                     said = True
             if not said:
                 context.left_out(Row("object", "", item.id), NO_FORM)
@@ -94,25 +95,26 @@ def _parts(key: Key, shelf: Shelf[Key], plan: "_Plan") -> Iterator[dict[str, Any
 
 class _Plan:
     """Learned in the first walk: reports and what they hold, authors' names, foreign markings. ``tags`` come with the
-    second, and so does all of ``tlps``; ``taken`` are the UUIDs of events that are out.
+    second, and so does all of ``tlps`` and ``added``; ``taken`` are the UUIDs of events that are out.
     """
 
     def __init__(self, source: Source, publisher: Organisation) -> None:
         self.publisher = publisher
         self.tags: dict[Key, dict[str, None]] = {}
         self.tlps: dict[Key, int] = {}
+        self.added: dict[Key, int] = {}
         self.taken: set[str] = set()
         self.reports: dict[Key, Stix] = {}
         self.names: dict[str, str] = {}
         self.foreign: dict[str, Levels] = {}
         self.holders: dict[str, list[Key]] = {}
-        for raw, tlp in source(_PLANNED):
+        for raw, tlp, added in source(_PLANNED):
             item = read(raw)
             if item is None:
                 continue
             if item.type in ("report", "grouping"):
                 self._report(item)
-                self.raise_to(Key(item.id), tlp)
+                self.holds(Key(item.id), tlp, added)
             elif item.type == "identity" and item.name:
                 self.names[item.id] = item.name
             elif item.type == "marking-definition":
@@ -133,9 +135,10 @@ class _Plan:
             return found
         return [self.day(item, marks)] if item.type == "indicator" else []
 
-    def raise_to(self, key: Key, tlp: int) -> None:
-        """The event is at least so closed."""
+    def holds(self, key: Key, tlp: int, added: int) -> None:
+        """Something of this level, which came at this time, is in the event."""
         self.tlps[key] = max(self.tlps.get(key, UNMARKED), tlp)
+        self.added[key] = max(self.added.get(key, 0), added)
 
     @staticmethod
     def day(item: Stix, marks: Levels) -> Key:
@@ -147,6 +150,7 @@ def _event(key: Key, part: int, entries: list[Attribute], plan: _Plan) -> dict[s
     report = plan.reports.get(key)
     entries = _distinct(entries)
     stamp = max((int(entry["timestamp"]) for entry in entries), default=0)
+    stamp = max(stamp, plan.added.get(key, 0) // _SECOND)
     if report is not None:
         own = ident(report.id[-36:]) or derived("event", report.id)
         info = report.name or f"Report {report.id}"

@@ -37,14 +37,16 @@ class Row(msgspec.Struct, gc=False):
 
 
 class Marked(NamedTuple):
-    """One object, as the store hands it to an export: its bytes, and the TLP that counts.
+    """One object, as the store hands it to an export: its bytes, the TLP that counts, and when it came (microseconds).
 
     ``tlp`` (a ``markings.Tlp`` or ``UNMARKED``) is at least what the bytes state. It is all that tells of a collection's
-    default, and of markings whose definition the reader does not have.
+    default, and of markings whose definition the reader does not have. ``added`` says what is new here, which ``modified``
+    does not: an object may come long after it was made.
     """
 
     raw: bytes
     tlp: int = UNMARKED
+    added: int = 0
 
 
 def _forget(row: Row, reason: str) -> None:

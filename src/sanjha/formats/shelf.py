@@ -12,20 +12,20 @@ HELD: Final = 8 * 1024 * 1024  #: bytes of records in memory before they go to t
 K = TypeVar("K")
 
 
-_HEAD: Final = struct.Struct(">Ib")  #: before each object: its length in bytes, its TLP
+_HEAD: Final = struct.Struct(">IbQ")  #: before each object: its length in bytes, its TLP, when it came
 
 
 def again(objects: Iterable[Marked], file: BinaryIO) -> Source:
     """Objects that come once, as a source that can be walked again and again, one walk after the other."""
-    for raw, tlp in objects:
-        file.write(_HEAD.pack(len(raw), tlp))
+    for raw, tlp, added in objects:
+        file.write(_HEAD.pack(len(raw), tlp, added))
         file.write(raw)
 
     def walk(_: frozenset[str] | None) -> Iterator[Marked]:
         file.seek(0)
         while head := file.read(_HEAD.size):
-            size, tlp = _HEAD.unpack(head)
-            yield Marked(file.read(size), tlp)
+            size, tlp, added = _HEAD.unpack(head)
+            yield Marked(file.read(size), tlp, added)
 
     return walk
 

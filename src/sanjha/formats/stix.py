@@ -23,7 +23,7 @@ def render(objects: Iterator[Marked], context: Context) -> Iterator[bytes]:
     """One bundle. Without objects it has no ``objects`` property: STIX allows no empty list (section 2.9)."""
     waiting = [f'{{"type":"bundle","id":"{bundle_id(context)}"'.encode()]
     size, before = 0, b',"objects":['
-    for raw, _ in objects:
+    for raw, _, _ in objects:
         waiting += (before, raw)
         before = b",\n"
         size += len(raw)

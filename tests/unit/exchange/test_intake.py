@@ -86,7 +86,7 @@ def test_a_collection_that_is_gone_takes_nothing(store: Store) -> None:
 def test_received_21_takes_the_place_of_what_was_derived_from_20(store: Store, together: bool, first: str) -> None:
     shelf, [a] = people(store, a=Tlp.GREEN)
     objects = [old_indicator(1), indicator(1)] if first == "old" else [indicator(1), old_indicator(1)]
-    for batch in ([objects] if together else [[each] for each in objects]):
+    for batch in [objects] if together else [[each] for each in objects]:
         assert set(results(store.bring(a, shelf, *batch))) == {"stored"}
     assert store.raws(a, shelf) == [indicator(1)]
     assert store.raws(a, shelf, Filter(specs=(20,))) == [old_indicator(1)]
@@ -315,7 +315,9 @@ def test_hostile_text_is_kept_byte_for_byte_and_read_without_harm(store: Store) 
         indicator(3, pattern="[url:value = 'http://example.org/" + "y" * 7_000 + "']"),
         indicator(4, pattern="[file:name = 'a\0b' OR file:name = 'ok.exe']"),
         indicator(5, confidence=100, lang="x" * 200, x_custom={"deep": [[[[1]]]]}),
-        encode({"type": "url", "spec_version": "2.1", "id": ref("url", 1), "value": "http://a.example/" + "b" * 900_000}),
+        encode(
+            {"type": "url", "spec_version": "2.1", "id": ref("url", 1), "value": "http://a.example/" + "b" * 900_000}
+        ),
         encode({"type": "file", "spec_version": "2.1", "id": ref("file", 1), "name": "nul\0.exe"}),
     ]
     report = store.post(a, shelf, *raws)

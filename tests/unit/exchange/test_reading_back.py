@@ -268,9 +268,7 @@ def test_a_stream_that_is_resumed_misses_and_repeats_nothing(store: Store) -> No
     assert [event.raw for event in told] == [indicator(n) for n in range(6)]
 
 
-def test_what_comes_while_the_stream_reads_is_told_the_next_time(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_comes_while_the_stream_reads_is_told_the_next_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Objects and removals are two readings: an object and a later removal may fall between them."""
     shelf, [a] = people(store, a=Tlp.GREEN)
     store.bring(a, shelf, indicator(1))
@@ -359,7 +357,14 @@ def test_only_what_touches_me(store: Store, kind: str, text: str, touched: bool)
 
 @pytest.mark.parametrize(
     ("kind", "text"),
-    [("cidr", "nonsense"), ("cidr", "1.2.3.4/33"), ("asn", "x"), ("domain", "a b"), ("url", "http://a/"), ("asn", "1\0")],
+    [
+        ("cidr", "nonsense"),
+        ("cidr", "1.2.3.4/33"),
+        ("asn", "x"),
+        ("domain", "a b"),
+        ("url", "http://a/"),
+        ("asn", "1\0"),
+    ],
 )
 def test_what_cannot_be_watched_is_refused_and_the_old_stands(store: Store, kind: str, text: str) -> None:
     a = store.actor("a")
@@ -472,7 +477,9 @@ def test_words_find_objects_newest_first_and_all_of_them_must_stand(store: Store
     assert found("") == [3, 2, 1]
 
 
-@pytest.mark.parametrize("words", ['"', "* OR *", "a:b NEAR/2 c", "'; --", "(", "!", "x" * 5_000, "²", "a a", "\0", "&|", "\\"])
+@pytest.mark.parametrize(
+    "words", ['"', "* OR *", "a:b NEAR/2 c", "'; --", "(", "!", "x" * 5_000, "²", "a a", "\0", "&|", "\\"]
+)
 def test_hostile_words_find_nothing_or_are_refused(store: Store, words: str) -> None:
     shelf, [a] = people(store, a=Tlp.GREEN)
     store.bring(a, shelf, indicator(1, name="plain", pattern_type="yara", pattern="rule"))

@@ -125,7 +125,7 @@ def test_an_empty_bundle_has_no_empty_list() -> None:
 
 
 def test_a_long_bundle_comes_in_chunks() -> None:
-    chunks = list(FORMATS["stix"].render(iter([b'{"a":"' + b"x" * 1_000 + b'"}'] * 1_000), Context("node")))
+    chunks = list(FORMATS["stix"].render(iter([Marked(b'{"a":"' + b"x" * 1_000 + b'"}')] * 1_000), Context("node")))
     assert len(chunks) > 10
     assert len(json.loads(b"".join(chunks))["objects"]) == 1_000
 

@@ -162,7 +162,9 @@ def test_foreign_and_granular_markings_travel_too() -> None:
 
 def tagged(*objects: Marked) -> list[tuple[list[str], list[list[str]]]]:
     """Of each event, in the order of the files: its tags, and those of each attribute."""
-    found = [json.loads(file.read()) for file in tree(lambda _: objects, Context("Node", NOW)) if file.name[0] not in "hm"]
+    found = [
+        json.loads(file.read()) for file in tree(lambda _: objects, Context("Node", NOW)) if file.name[0] not in "hm"
+    ]
     names = [body["Event"] for body in found]
     return [(_names(event), [_names(entry) for entry in event["Attribute"]]) for event in names]
 
@@ -202,10 +204,23 @@ def test_an_event_is_not_closed_for_what_is_not_in_it() -> None:
     assert tagged(Marked(campaign, Tlp.RED), Marked(report("campaign--1"), Tlp.GREEN)) == [(["tlp:green"], [])]
 
 
-def test_levels_survive_being_put_aside() -> None:
-    objects = [Marked(indicator(1), Tlp.AMBER), Marked(report(ident("indicator", 1)))]
+def test_an_event_is_as_new_as_the_last_thing_that_came_into_it() -> None:
+    def stamp(*objects: Marked) -> list[str]:
+        found = {file.name: file.read() for file in tree(lambda _: objects, Context("Node", NOW))}
+        return [entry["timestamp"] for entry in json.loads(found["manifest.json"]).values()]
+
+    modified, holder = 1_699_606_800, Marked(report(ident("indicator", 1)))
+    assert stamp(Marked(indicator(1), added=5)) == [str(modified)]
+    assert stamp(Marked(indicator(1), added=NOW)) == [str(NOW // 1_000_000)]
+    assert stamp(holder, Marked(indicator(1), added=NOW)) == [str(NOW // 1_000_000)]
+    assert stamp(holder._replace(added=NOW), Marked(indicator(1))) == [str(NOW // 1_000_000)]
+
+
+def test_what_the_store_says_of_objects_survives_their_being_put_aside() -> None:
+    objects = [Marked(indicator(1), Tlp.AMBER, NOW), Marked(report(ident("indicator", 1)))]
     (body,) = json.loads(b"".join(misp.render(iter(objects), Context("Node", NOW))))["response"]
     assert _names(body["Event"]) == ["tlp:amber"]
+    assert body["Event"]["timestamp"] == str(NOW // 1_000_000)
 
 
 def test_an_event_has_a_bounded_number_of_attributes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,8 @@ def read_query(text: str, page_size: int, fields: frozenset[str] = ALL_FIELDS) -
 
     ``fields``: the ``match`` fields of this endpoint; others, and unknown parameters, are ignored (section 3.4).
     """
+    if not text.isascii():
+        raise Malformed("a query string is ASCII: write other characters as %XX of their UTF-8")
     try:
         pairs = parse_qsl(
             text, keep_blank_values=True, strict_parsing=False, max_num_fields=MOST_PARAMETERS, errors="strict"

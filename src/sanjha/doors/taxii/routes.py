@@ -226,7 +226,7 @@ def _answer(body: bytes, status_code: int = 200) -> ASGIApp:
 
 
 def _query_string(request: Asked) -> str:
-    return request.scope["query_string"].decode("ascii", errors="replace")
+    return request.scope["query_string"].decode("latin-1")
 
 
 def _tag(identity: bytes, query: Query, page: Page) -> str:

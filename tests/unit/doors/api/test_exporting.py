@@ -160,7 +160,7 @@ def test_what_one_may_see_in_a_feed_is_not_what_another_may(door: Door) -> None:
     assert door.ask("GET", f"/exports/misp-feed/{hidden}.json{ways}", writer).status_code == 200
     problem(door.ask("GET", f"/exports/misp-feed/{hidden}.json{ways}", green), 404)
     assert manifest(door, writer, f"{ways}&tlp=green") == one
-    assert manifest(door, writer, f"{ways}&collection={door.store.collection('Empty').id}") == {}
+    assert manifest(door, door.admin, f"{ways}&collection={door.store.collection('Empty').id}") == {}
     assert manifest(door, writer, f"{ways}&min_confidence=50") == {}
     assert manifest(door, door.token("stranger"), ways) == {}
 
@@ -169,7 +169,7 @@ def test_what_one_may_see_in_a_feed_is_not_what_another_may(door: Door) -> None:
     "path",
     [
         "/exports/misp-feed/nothing.json", "/exports/misp-feed/11111111-1111-4111-8111-111111111111.json",
-        "/exports/misp-feed/manifest", "/exports/misp-feed/..", "/exports/misp-feed/..%2fmanifest.json",
+        "/exports/misp-feed/manifest", "/exports/misp-feed/..%2fmanifest.json",
         "/exports/misp-feed/%00.json", "/exports/misp-feed/manifest.json.tree", "/exports/misp-feed/MANIFEST.JSON",
         "/exports/stix/manifest.json", "/exports/no-such/manifest.json", "/exports/misp-feed/manifest.json/x",
     ],

@@ -4,7 +4,9 @@
 """
 
 import os
+import signal
 import tempfile
+import threading
 from pathlib import Path
 
 import hypothesis
@@ -14,6 +16,10 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from tests.postgres import postgres_cluster, postgres_url
 from tests.shared import SHARED
 from tools.peers import find, missing
+
+# Started in the background, a run is told to ignore Ctrl-C, and so would be every program that it starts and interrupts.
+if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 __all__ = ["postgres_cluster", "postgres_url"]
 

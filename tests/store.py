@@ -1,6 +1,7 @@
 """A migrated store with the shortest ways to fill and to ask it; on SQLite, or on the PostgreSQL of a URL."""
 
 import contextlib
+import hashlib
 import json
 import shutil
 import tempfile
@@ -30,6 +31,7 @@ SECOND: Final = 1_000_000
 DAY: Final = 86_400 * SECOND
 MARK: Final = {level: next(name for name, held in TLP_IDS.items() if held is level) for level in Tlp}
 _NAMESPACE: Final = uuid.UUID("5f0c1d5e-9a5d-4c7e-8d2a-2f3b4c5d6e7f")
+CURRENT: Final = Filter()
 EVERY: Final = Filter(versions=Versions(last=False, every=True), specs=(20, 21))
 
 
@@ -170,12 +172,12 @@ class Store:
         return take_in(self.database, collection.pk, [reading(raw) for raw in objects], sender, self.time)
 
     def page(
-        self, actor: Actor, collection: Collection, wanted: Filter = Filter(), after: int = -1, limit: int = 1_000
+        self, actor: Actor, collection: Collection, wanted: Filter = CURRENT, after: int = -1, limit: int = 1_000
     ) -> list[Entry]:
         """What somebody sees."""
         return list(self.exchange.read(actor, collection, wanted, after, limit).entries)
 
-    def raws(self, actor: Actor, collection: Collection, wanted: Filter = Filter()) -> list[bytes]:
+    def raws(self, actor: Actor, collection: Collection, wanted: Filter = CURRENT) -> list[bytes]:
         """The bytes that somebody sees."""
         return [entry.raw or b"" for entry in self.page(actor, collection, wanted)]
 
@@ -214,8 +216,6 @@ class Store:
         for pk, digest, raw, spec in self.rows(
             "SELECT o.pk, o.digest, b.raw, o.spec FROM object o JOIN body b ON b.object = o.pk"
         ):
-            import hashlib
-
             assert hashlib.sha256(bytes(raw)).digest() == bytes(digest), pk
             assert spec in (20, 21)
         if self.database.kind == "sqlite":

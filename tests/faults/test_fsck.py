@@ -117,7 +117,7 @@ BREACHES: list[tuple[str, str]] = [
     ("orphan", "DELETE FROM token"),
     ("orphan", "UPDATE feed SET collection = 123456"),
     ("orphan", "UPDATE removal SET collection = 123456"),
-    ("orphan", "INSERT INTO marking VALUES (123456, 'marking-definition--x', 0, 0)"),
+    ("orphan", "INSERT INTO marking VALUES (123456, 'marking-definition--x', 1, 0, 0)"),
     ("orphan", "INSERT INTO watch VALUES (123456, 'asn', '1')"),
     ("orphan", "INSERT INTO dead_letter VALUES (1, 123456, 0, '', x'00')"),
     ("variant", "UPDATE variant SET raw = raw || ' '"),

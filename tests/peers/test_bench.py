@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from bench.corpus import Corpus
 from bench.figures import Machine, Results
 from bench.report import markdown
@@ -14,6 +16,7 @@ from bench.workload import Recipe
 SIZE = 1_000
 
 
+@pytest.mark.timeout(400)
 def test_every_phase_runs_against_a_node(tmp_path: Path) -> None:
     machine = Machine(at="", command="", cores=1, cpu="", memory_gb=1, system="", versions={}, workload="")
     writer = Writer(tmp_path / "results.jsonl", machine)

@@ -14,8 +14,7 @@ from sanjha.formats import misp_events
 from sanjha.formats.misp_events import Conversion, convert
 from sanjha.formats.misp_feed import tree
 from sanjha.formats.misp_levels import PAP_REFS, TLP_REFS
-from sanjha.formats.shape import Marked
-from sanjha.formats.shape import Context
+from sanjha.formats.shape import Context, Marked
 from sanjha.stix.markings import TLP_IDS, Pap, Tlp
 from sanjha.stix.reading import Reading, read
 from tests.shared import shared_files

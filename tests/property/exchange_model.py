@@ -37,10 +37,11 @@ class Asker(NamedTuple):
 class Shelf:
     """One collection."""
 
-    def __init__(self, default: Tlp) -> None:
+    def __init__(self, default: Tlp, own: int) -> None:
         self.default = int(default)
+        self.own = own  #: the organisation that runs the node, whose definitions count for everybody
         self.rows: list[Row] = []
-        self.markings: dict[str, int] = {}
+        self.markings: dict[tuple[str, int], int] = {}  #: by id and by whose word it is
         self.next = 0
 
     def _order(self) -> int:
@@ -63,19 +64,30 @@ class Shelf:
     def bring(self, who: Asker, objects: Sequence[bytes]) -> list[tuple[str, str]]:
         """(result, reason) of each, in their order."""
         read = [reading(raw) for raw in objects]
-        said = dict(self.markings)  # what this batch goes by: what is known, and what its own definitions add
-        defined: dict[str, int] = {}
+        said = self._heard(who.organisation)
+        defined: dict[str, tuple[int, bool]] = {}
         outcomes: dict[int, tuple[str, str]] = {}
         for at in sorted(range(len(read)), key=lambda at: read[at].states is None):
             outcomes[at] = self._one(who, read[at], False, said, defined)
             if outcomes[at][0] == "stored" and read[at].spec == 20:
                 self._one(who, reading(upgrade.to_21(read[at].raw).raw), True, said, defined)
-        self.markings |= defined
-        self._open(set(defined))
+        for name, (level, kept) in defined.items():
+            before = self.markings.get((name, who.organisation))
+            if before is None or (kept and level > before):
+                self.markings[name, who.organisation] = level
+        self._open(set(defined), who.organisation)
         return [outcomes[at] for at in range(len(read))]
 
+    def _heard(self, owner: int) -> dict[str, int]:
+        """What markings mean on the objects of one organisation."""
+        heard: dict[str, int] = {}
+        for (name, whose), level in self.markings.items():
+            if whose in (owner, self.own):
+                heard[name] = max(level, heard.get(name, UNMARKED))
+        return heard
+
     def _one(
-        self, who: Asker, new: Reading, derived: bool, said: dict[str, int], defined: dict[str, int]
+        self, who: Asker, new: Reading, derived: bool, said: dict[str, int], defined: dict[str, tuple[int, bool]]
     ) -> tuple[str, str]:
         tlp, waits = self._level(new, said)
         known = [row for row in self.rows if row.read.id == new.id]
@@ -86,22 +98,22 @@ class Shelf:
         visible_twin = twin if twin in seen else None
         outcome = ("stored", "")
         if visible_twin is not None and visible_twin.read.raw == new.raw:
-            return "duplicate", ""
-        if visible_twin is not None and (not visible_twin.derived or derived):
+            outcome = ("duplicate", "")
+        elif visible_twin is not None and (not visible_twin.derived or derived):
             outcome = ("variant", "other-bytes")
         elif history and not derived and not self._may_speak(who, new, [row for row in seen if row in history]):
             outcome = ("variant", "not-the-author")
         elif twin is not None and visible_twin is None:
             outcome = ("duplicate", "") if twin.read.raw == new.raw else ("variant", "other-bytes")
-        if new.states is not None and outcome[0] != "duplicate":
+        if new.states is not None:
             said[new.id] = max(said.get(new.id, UNMARKED), new.states[0])
+            level, kept = defined.get(new.id, (UNMARKED, False))
+            defined[new.id] = max(level, new.states[0]), kept or outcome[0] == "stored"
         if outcome[0] != "stored":
             return outcome
         if twin is not None:
             self.rows.remove(twin)
             history.remove(twin)
-        if new.states is not None:
-            defined[new.id] = said[new.id]
         row = Row(new, strand, tlp, who.organisation, who.kind, derived, self._order())
         row.waits = waits
         for other in history:  # an older version is never more open than a newer one
@@ -123,15 +135,15 @@ class Shelf:
         tlp = max([tlp, *(said[ref] for ref in new.marking_refs if ref in said)])
         return (max(tlp, Tlp.AMBER_STRICT) if waits else tlp), waits
 
-    def _open(self, defined: set[str]) -> None:
+    def _open(self, defined: set[str], by: int) -> None:
         opened = []
         for row in sorted(self.rows, key=lambda row: (-row.version, row.order)):
-            if row.waits & defined:
+            if row.waits & defined and by in (row.owner, self.own):
                 row.waits -= defined
                 if not row.waits:
                     before = row.tlp
                     newer = [other.tlp for other in self.history(row) if other.version > row.version]
-                    row.tlp = max([self._level(row.read, self.markings)[0], *newer])
+                    row.tlp = max([self._level(row.read, self._heard(row.owner))[0], *newer])
                     if row.tlp < before:
                         opened.append(row)
                     for other in self.history(row):
@@ -148,9 +160,13 @@ class Shelf:
         chosen = []
         for row in mine:
             same = [other for other in mine if other.read.spec == row.read.spec]
-            if versions is None or versions.every or row.version in versions.exact:
-                chosen.append(row)
-            elif (versions.first and row is same[0]) or (versions.last and row is same[-1]):
+            if (
+                versions is None
+                or versions.every
+                or row.version in versions.exact
+                or (versions.first and row is same[0])
+                or (versions.last and row is same[-1])
+            ):
                 chosen.append(row)
         if not chosen:
             return "not found"

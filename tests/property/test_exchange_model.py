@@ -1,10 +1,10 @@
 """The exchange against its model: organisations with different ceilings post, revise, revoke, delete and define markings."""
 
 import contextlib
-from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -12,8 +12,9 @@ from sanjha.access.actions import Action
 from sanjha.access.policy import Actor, Audience
 from sanjha.errors import Forbidden, NotFound
 from sanjha.exchange import search
+from sanjha.exchange.collections import Collection
 from sanjha.exchange.exports import Exports, Wish
-from sanjha.exchange.pages import Filter, Versions
+from sanjha.exchange.pages import Entry, Filter, Versions
 from sanjha.exchange.rules import SourceKind, may_see
 from sanjha.exchange.stream import follow
 from sanjha.exchange.warnings import Warnings
@@ -31,6 +32,9 @@ from tests.store import (
     sighting,
     sqlite_store,
 )
+
+EXAMPLES: Final = settings().max_examples
+pytestmark = pytest.mark.timeout(900)
 
 AUTHOR: Final = ref("identity", 1)
 NUMBERS = st.integers(1, 3)
@@ -59,7 +63,8 @@ class Thing(NamedTuple):
         if self.kind == "marking":
             return marking(self.number, self.words, self.version, tlp=self.tlp)
         if self.kind == "address":
-            return address(self.number, tlp=self.tlp, **({"defanged": True} if self.other else {}))
+            flags: dict[str, Any] = {"defanged": True} if self.other else {}
+            return address(self.number, tlp=self.tlp, **flags)
         more: dict[str, Any] = {"created_by_ref": AUTHOR} if self.author else {}
         more |= ({"revoked": True} if self.revoked else {}) | ({"description": "other"} if self.other else {})
         if self.kind == "sighting":
@@ -121,7 +126,7 @@ class ExchangeMachine(RuleBasedStateMachine):
         store = self.store
         owner = store.owner()
         self.shelves = [store.collection("One", Tlp.GREEN), store.collection("Two", Tlp.AMBER)]
-        self.models = [Shelf(Tlp.GREEN), Shelf(Tlp.AMBER)]
+        self.models = [Shelf(level, owner.organisation) for level in (Tlp.GREEN, Tlp.AMBER)]
 
         def person(name: str, level: Tlp, audience: Audience, **more: Any) -> None:
             self.people[name] = store.actor(name, {c.pk: level for c in self.shelves}, audience, **more)
@@ -139,6 +144,16 @@ class ExchangeMachine(RuleBasedStateMachine):
         grant = actor.grant(self.shelves[0].pk)
         assert grant is not None
         return Asker(actor.organisation, grant.ceiling if grant.may_read else -1, kind)
+
+    def see(self, wanted: Filter) -> None:
+        """Everybody sees by a filter what the model says."""
+        for place, shelf in enumerate(self.shelves):
+            for name in self.people:
+                if name == "mute":
+                    continue
+                whole = self.store.page(self.people[name], shelf, wanted)
+                expected = self.models[place].page(self.asker(name), wanted)
+                self.same([entry.raw or b"" for entry in whole], expected, name, self.models[place])
 
     def same(self, got: list[bytes], expected: list[bytes], name: str, model: Shelf) -> None:
         """The same objects in the same order; else a short account of both."""
@@ -182,19 +197,12 @@ class ExchangeMachine(RuleBasedStateMachine):
             got = "forbidden"
         assert got == self.models[0].delete(self.asker(name), ref(kind, number), versions, of_all=name == "owner")
 
-    @rule(data=st.data(), wanted=filters())
-    def read(self, data: st.DataObject, wanted: Filter) -> None:
+    @rule(name=st.sampled_from(["owner", "amber", "green", "clear"]), limit=st.integers(1, 3), wanted=filters())
+    def read(self, name: str, limit: int, wanted: Filter) -> None:
         """Every filter, at once and in pages: by where the last one ended, whichever way that is said."""
-        for place, shelf in enumerate(self.shelves):
-            for name in self.people:
-                if name == "mute":
-                    continue
-                whole = self.store.page(self.people[name], shelf, wanted)
-                expected = self.models[place].page(self.asker(name), wanted)
-                self.same([entry.raw or b"" for entry in whole], expected, name, self.models[place])
-        name = data.draw(st.sampled_from([name for name in self.people if name != "mute"]))
-        limit = data.draw(st.integers(1, 3))
-        whole, pieces, after = self.store.page(self.people[name], self.shelves[0], wanted), [], -1
+        self.see(wanted)
+        whole, after = self.store.page(self.people[name], self.shelves[0], wanted), -1
+        pieces: list[Entry] = []
         while True:
             page = self.store.exchange.read(self.people[name], self.shelves[0], wanted, after, limit)
             bare = self.store.exchange.read(self.people[name], self.shelves[0], wanted, after, limit, bodies=False)
@@ -258,22 +266,138 @@ class ExchangeMachine(RuleBasedStateMachine):
 
     @invariant()
     def what_stands(self) -> None:
-        """The default page of everybody, their whole history, and the store in itself."""
+        """The whole history as everybody sees it."""
         if not self.people:
             return
         for name, actor in self.people.items():
             if name == "mute":
                 continue
             for shelf, model in zip(self.shelves, self.models, strict=True):
-                for wanted in (Filter(), EVERY):
-                    self.same(self.store.raws(actor, shelf, wanted), model.page(self.asker(name), wanted), name, model)
-        self.store.sound()
+                self.same(self.store.raws(actor, shelf, EVERY), model.page(self.asker(name), EVERY), name, model)
 
     def teardown(self) -> None:
-        self.closing.close()
+        try:
+            if self.people:
+                self.see(Filter())
+            self.store.sound()
+        finally:
+            self.closing.close()
 
 
 TestExchange = ExchangeMachine.TestCase
-TestExchange.settings = settings(
-    max_examples=400, stateful_step_count=30, phases=[__import__("hypothesis").Phase.generate]
+TestExchange.settings = settings(max_examples=max(10, EXAMPLES // 5), stateful_step_count=15)
+
+
+# -- what is hidden does not shape what is seen ------------------------------------------------------------------------
+
+LOW: Final = ("amber", "green", "clear", "mute")
+SECRET: Final = st.sampled_from([Tlp.AMBER_STRICT, Tlp.RED])
+
+
+class Step(NamedTuple):
+    """Something that somebody does."""
+
+    who: str
+    what: str
+    things: tuple[Thing, ...] = ()
+    number: int = 1
+    versions: Versions | None = None
+
+
+def _posts(people: tuple[str, ...], levels: Any, *, definitions: bool) -> Any:
+    batch = st.lists(things(levels, definitions=definitions), min_size=1, max_size=3).map(tuple)
+    return st.builds(Step, st.sampled_from(people), st.just("post"), batch)
+
+
+def _deletes(people: tuple[str, ...]) -> Any:
+    versions = st.sampled_from([None, Versions(), Versions(last=False, first=True)])
+    return st.builds(Step, st.sampled_from(people), st.just("delete"), st.just(()), NUMBERS, versions)
+
+
+SEEN_STEPS = st.one_of(_posts(LOW, LEVELS, definitions=True), _posts(LOW, LEVELS, definitions=True), _deletes(LOW))
+#: A hidden one brings, revises, repeats, takes back; definitions of markings are left out: what one states decides how
+#: others' objects are read, wherever it stands.
+HIDDEN_STEPS = st.one_of(_posts(("hidden",), SECRET, definitions=False), _deletes(("hidden",)))
+
+
+def _history(steps: list[Step]) -> tuple[list[Any], dict[str, Any]]:
+    """(what each step of the others answered, all that each of them can ask at the end), with times left out."""
+    with sqlite_store() as store:
+        store.owner()
+        shelf = store.collection("One", Tlp.GREEN)
+        people = {
+            "hidden": store.actor("hidden", {shelf.pk: Tlp.RED}, Audience.OWN, organisation="node"),
+            "amber": store.actor("amber", {shelf.pk: Tlp.AMBER}, Audience.CLIENT),
+            "green": store.actor("green", {shelf.pk: Tlp.GREEN}, Audience.MEMBER),
+            "clear": store.actor("clear", {shelf.pk: Tlp.CLEAR}, Audience.OBSERVER),
+            "mute": store.actor("mute", {shelf.pk: Tlp.AMBER}, Audience.CLIENT, reads=False),
+        }
+        answers: list[Any] = []
+        for step in steps:
+            store.tick()
+            answer: Any
+            try:
+                if step.what == "post":
+                    report = store.post(people[step.who], shelf, *[thing.raw for thing in step.things])
+                    answer = (
+                        report.stored,
+                        report.duplicates,
+                        report.refused,
+                        [(v.id, v.reason) for v in report.variants],
+                    )
+                else:
+                    answer = store.exchange.delete(
+                        people[step.who], shelf, ref("indicator", step.number), step.versions, ()
+                    )
+            except (NotFound, Forbidden) as error:
+                answer = error.public
+            if step.who != "hidden":
+                answers.append(answer)
+        return answers, {name: _asked(store, actor, shelf) for name, actor in people.items() if name in LOW[:3]}
+
+
+def _asked(store: Store, actor: Actor, shelf: Collection) -> dict[str, Any]:
+    while search.index_more(store.database, shelf.pk):
+        pass
+    view, ids = store.exchange.window(actor, Action.READ_OBJECTS)
+    first = Versions(last=False, first=True)
+    pages = {
+        repr(wanted): [entry.raw for entry in store.page(actor, shelf, wanted)]
+        for wanted in (
+            Filter(), EVERY, Filter(versions=first), Filter(specs=(20,)), Filter(specs=(20,), versions=first),
+            Filter(versions=Versions(every=True)), Filter(types=("indicator",), versions=first),
+        )
+    }  # fmt: skip
+    events, _ = follow(store.database, view, {}, most=3)
+    found = search.search(store.database, view, search.Question("indicator"), 100, ids, facets=True)
+    export = Exports(store.exchange, Warnings(store.database), "node", "namespace").prepare(actor, "csv", Wish())
+    values = [f"198.51.100.{n}" for n in range(4)]
+    return {
+        **pages,
+        "more": [store.exchange.read(actor, shelf, Filter(), -1, n).more for n in range(1, 6)],
+        "events": [(event.kind, event.id, event.raw) for event in events],
+        "look-up": [
+            [(match.id, match.tlp, match.alone, match.revoked) for match in answer.matches]
+            for answer in store.exchange.look_up(actor, values)
+        ],
+        "search": [(hit.id, hit.tlp, hit.revoked, hit.source) for hit in found.hits],
+        "facets": (found.total, found.facets["type"], found.facets["tlp"], found.facets["source"]),
+        "left out": [(out.id, out.reason) for out in export.left_out()],
+        "statuses": [collection.title for collection, _ in store.exchange.collections(actor)],
+    }  # fmt: skip
+
+
+@given(
+    seen=st.lists(SEEN_STEPS, min_size=1, max_size=8),
+    hidden=st.lists(st.tuples(st.integers(0, 8), HIDDEN_STEPS), max_size=6),
 )
+@settings(max_examples=max(10, EXAMPLES // 4))
+def test_histories_that_differ_only_in_what_is_hidden_look_the_same(
+    seen: list[Step], hidden: list[tuple[int, Step]]
+) -> None:
+    mixed = list(seen)
+    for place, step in sorted(hidden, key=lambda pair: -pair[0]):
+        mixed.insert(min(place, len(mixed)), step)
+    plain, other = _history(seen), _history(mixed)
+    assert plain[0] == other[0]
+    assert plain[1] == other[1]

@@ -18,6 +18,7 @@ from sanjha.errors import NotFound, WrongUse
 from sanjha.exchange.decay import DAY, decayed
 from sanjha.exchange.pages import Filter, read_page
 from sanjha.exchange.service import Exchange
+from sanjha.exchange.stream import newest_seen
 from sanjha.exchange.visibility import NEWEST, Window, visible
 from sanjha.exchange.warnings import Warnings
 from sanjha.formats import FORMATS, Context, Format, Row
@@ -202,13 +203,10 @@ class Exports:
                 after = page.entries[-1].date_added
 
     def _changed(self, view: Window, now: int) -> tuple[int, int]:
-        """(when something last came or went, when something of what this view shows last ran out), in microseconds."""
+        """When something of what this view shows (last came or went, last ran out), in microseconds."""
         condition, parameters = visible(view)
         with self._database.reading() as connection:
-            added = connection.execute(
-                text(f"SELECT max(last_added) FROM collection WHERE {self._database.among('pk', 'pks')}"),
-                {"pks": self._database.listed(view.collections)},
-            ).scalar_one()
+            added = max(newest_seen(connection, view).values(), default=0)
             ended = connection.execute(
                 text(
                     "SELECT o.valid_until FROM object o WHERE o.valid_until IS NOT NULL AND o.valid_until <= :now"
@@ -216,7 +214,7 @@ class Exports:
                 ),
                 {**parameters, "now": now},
             ).scalar()
-        return added or 0, ended or 0
+        return added, ended or 0
 
 
 def _digest(parts: tuple[Any, ...]) -> str:

@@ -1,6 +1,7 @@
-"""Taking objects out of every table that speaks of them."""
+"""Taking objects out of every table that speaks of them, and noting for those who follow what they no longer see."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
@@ -8,6 +9,28 @@ from sanjha.exchange.rules import value_key
 from sanjha.exchange.search import forget_words
 from sanjha.stix.reading import Reading, read
 from sanjha.storage.engine import Database
+
+
+class Gone(NamedTuple):
+    """A version that somebody saw and sees no more: ``tlp`` and ``owner`` say who. ``version``: microseconds."""
+
+    id: str
+    version: int
+    tlp: int
+    owner: int
+
+
+def record(connection: Connection, collection: int, gone: Sequence[Gone], date: int) -> int:
+    """Notes each under a date of its own, so that a follower can stop between any two. ``date``: the first to give out;
+    the one behind the last is returned."""
+    if gone:
+        query = (
+            "INSERT INTO removal (collection, date_removed, id, version, tlp, owner)"
+            " VALUES (:collection, :date, :id, :version, :tlp, :owner)"
+        )
+        rows = [{"collection": collection, "date": date + n, **each._asdict()} for n, each in enumerate(gone)]
+        connection.execute(text(query), rows)
+    return date + len(gone)
 
 
 def stored_reading(raw: bytes, spec: int) -> Reading | None:

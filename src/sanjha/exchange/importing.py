@@ -1,11 +1,13 @@
 """Files of any kind into a collection: STIX bundles of any size, MISP events, CSV with a mapping, plain lists of values.
 
-What is broken as a whole is refused as a whole, before anything is stored: the file is read twice, once to see that it is
-sound. What is sound is stored object by object, and what a conversion loses is in the report.
+What is broken as a whole is refused as a whole, before anything is stored: a bundle is read twice, once to see that it is
+sound, and the rows of a table wait for its end. What is sound is stored object by object, and what a conversion loses is in
+the report.
 """
 
 import gzip
 import json
+import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -28,6 +30,7 @@ CHUNK: Final = 1 << 20
 HEAD: Final = 64 * 1024  #: bytes that tell what a file is
 #: A MISP event is converted in memory; a larger file than this is no event but a dump of a whole instance.
 MAX_MISP: Final = misp_json.MAX_BYTES
+IN_MEMORY: Final = 8_000_000  #: bytes of rows that wait in memory for the end of their file, then in a temporary file
 MAX_UNPACKED: Final = 64 << 30  #: bytes that a compressed file may unpack to; objects have limits of their own
 
 Kind = Literal["stix", "misp", "csv", "list"]
@@ -98,8 +101,6 @@ def import_chunks(
         if mapping is None and kind == "csv":
             raise WrongUse(f"{name} is a table: say how to read it with --mapping (see: sanjha import --help)")
         given = now()
-        for _ in csv_input.read(reopen(), chosen, given=given):
-            pass  # is it sound to its end?
         good = _rows(csv_input.read(reopen(), chosen, given=given), report)
         objects, spec = _news(database, collection, good, report), None
     return receive(
@@ -114,11 +115,16 @@ def _misp(body: bytes, report: Report) -> Iterator[bytes]:
 
 
 def _rows(rows: Iterable[bytes | Problem], report: Report) -> Iterator[bytes]:
-    for row in rows:
-        if isinstance(row, Problem):
-            report.refuse([row])
-        else:
-            yield row
+    """Good rows, the first of them only when the last was read: a table may turn out at its end to be none."""
+    with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as spool:
+        for row in rows:
+            if isinstance(row, Problem):
+                report.refuse([row])
+            else:
+                spool.write(row + b"\n")
+        spool.seek(0)
+        for line in spool:
+            yield line[:-1]
 
 
 def _news(database: Database, collection: int, objects: Iterable[bytes], report: Report) -> Iterator[bytes]:
@@ -140,7 +146,7 @@ def _news(database: Database, collection: int, objects: Iterable[bytes], report:
             if old is not None and csv_input.unchanged(old, raw):
                 report.duplicates += 1
             else:
-                yield raw
+                yield raw if old is None else csv_input.revised(old, raw)
 
 
 def _head(reopen: Open) -> bytes:

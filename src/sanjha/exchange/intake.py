@@ -11,8 +11,9 @@ from typing import Any, Final, Literal, NamedTuple
 from sqlalchemy import Connection, select, text, update
 
 from sanjha.errors import Malformed, NotFound
-from sanjha.exchange.forgetting import remove
+from sanjha.exchange.forgetting import Gone, record, remove
 from sanjha.exchange.rules import (
+    LATEST,
     Arriving,
     Change,
     Duplicate,
@@ -89,8 +90,9 @@ def _take_in(
     for position in sorted(range(len(readings)), key=lambda at: readings[at].states is None):
         outcomes[position] = batch.take(readings[position])
     batch.write()
+    batch.added = record(connection, collection, batch.hidden, batch.added)
     if batch.stated:
-        batch.added = resolve(database, connection, collection, default, batch.stated, batch.added)
+        batch.added = resolve(database, connection, collection, default, batch.stated, sender.organisation, batch.added)
     if batch.added > first:  # what is known already changes nothing: no export or follower need look again
         connection.execute(update(COLLECTION).where(COLLECTION.c.pk == collection).values(last_added=batch.added - 1))
     return [outcome for outcome in outcomes if outcome is not None]
@@ -117,8 +119,8 @@ class _Batch:
         # A definition may come again: what it says now is added to what was said of it before, never put in its place.
         defined = {reading.id for reading in readings if reading.states is not None}
         named = defined.union(*(reading.marking_refs for reading in readings))
-        self.markings = known_markings(database, connection, collection, named)
-        self.stated: dict[str, tuple[int, int]] = {}
+        self.markings = known_markings(database, connection, collection, named, sender.organisation)
+        self.stated: dict[str, tuple[int, int, bool]] = {}
         self.next_pk = self._primary_keys(2 * len(readings))
         self.objects: list[tuple[Any, ...]] = []
         self.bodies: list[tuple[int, bytes]] = []
@@ -129,6 +131,8 @@ class _Batch:
         self.variants: list[dict[str, Any]] = []
         self.changes: dict[int, Change] = {}
         self.replaced: list[int] = []
+        self.fresh: set[int] = set()
+        self.hidden: list[Gone] = []
 
     def take(self, reading: Reading) -> Outcome:
         """Places one object, and the 2.1 form of a 2.0 one behind it."""
@@ -163,11 +167,11 @@ class _Batch:
             reading.id, reading.spec, reading.version, digest, tlp, reading.created_by, origin is not None
         )
         decision = place(arriving, held or (), sender)
+        self._heed(reading, kept=isinstance(decision, Store))
         if isinstance(decision, Duplicate):
             self.arrivals.setdefault((decision.pk, sender.source), self.now)
             return decision
         if isinstance(decision, Variant):
-            self._heed(reading)
             if origin is None:
                 self.variants.append(
                     {
@@ -189,11 +193,10 @@ class _Batch:
             )
         )  # fmt: skip
         self.added += 1
+        self.fresh.add(pk)
         self.bodies.append((pk, reading.raw))
         self._index(pk, reading)
         self.unresolved.extend((ref, pk) for ref in set(waits))
-        if self._heed(reading):
-            self.stated[reading.id] = self.markings[reading.id]
         if held is None:
             held = self.known[reading.id] = []
         elif decision.changes or decision.replaces is not None:
@@ -206,17 +209,18 @@ class _Batch:
         )  # fmt: skip
         return decision
 
-    def _heed(self, reading: Reading) -> bool:
-        """Raises a marking by its definition, for the rest of this batch; whether ``reading`` is a definition at all.
+    def _heed(self, reading: Reading, *, kept: bool) -> None:
+        """Takes down what the sender says of a marking, and raises it for the rest of this batch.
 
-        A variant is heeded so far too: somebody else may have defined the id first, and more openly, but what a sender says
-        of a marking binds what the sender brings along with it.
+        A variant and a duplicate are heeded too: somebody else may have defined the id first, and more openly. The first
+        word of a sender counts, and what is ``kept`` of theirs after it can only raise that.
         """
         if reading.states is None:
-            return False
+            return
         tlp, pap = self.markings.get(reading.id, (UNMARKED, UNMARKED))
         self.markings[reading.id] = max(tlp, reading.states[0]), max(pap, reading.states[1])
-        return True
+        tlp, pap, raises = self.stated.get(reading.id, (UNMARKED, UNMARKED, False))
+        self.stated[reading.id] = max(tlp, reading.states[0]), max(pap, reading.states[1]), raises or kept
 
     def _index(self, pk: int, reading: Reading) -> None:
         if reading.values:
@@ -236,6 +240,8 @@ class _Batch:
         for position, row in enumerate(held):
             change = changed.get(row.pk)
             if change is not None:
+                if change.tlp > row.tlp and row.latest == LATEST and row.pk not in self.fresh:
+                    self.hidden.append(Gone(row.id, row.version, row.tlp, row.owner))
                 held[position] = row._replace(latest=change.latest, tlp=change.tlp)
         if decision.replaces is not None:
             held[:] = [row for row in held if row.pk != decision.replaces]
@@ -289,9 +295,14 @@ class _Batch:
                 [c._asdict() for c in self.changes.values()],
             ),
             (
-                "INSERT INTO marking (collection, id, tlp, pap) VALUES (:c, :id, :tlp, :pap)"
-                " ON CONFLICT (collection, id) DO UPDATE SET tlp = excluded.tlp, pap = excluded.pap",
-                [{"c": self.collection, "id": i, "tlp": s[0], "pap": s[1]} for i, s in self.stated.items()],
+                "INSERT INTO marking (collection, id, owner, tlp, pap) VALUES (:c, :id, :owner, :tlp, :pap)"
+                " ON CONFLICT (collection, id, owner) DO UPDATE SET"
+                " tlp = CASE WHEN :raises AND excluded.tlp > marking.tlp THEN excluded.tlp ELSE marking.tlp END,"
+                " pap = CASE WHEN :raises AND excluded.pap > marking.pap THEN excluded.pap ELSE marking.pap END",
+                [
+                    {"c": self.collection, "id": i, "owner": self.sender.organisation, "tlp": t, "pap": p, "raises": r}
+                    for i, (t, p, r) in self.stated.items()
+                ],
             ),
             (
                 "INSERT INTO arrival (object, source, at) VALUES (:o, :s, :at) ON CONFLICT DO NOTHING",

@@ -78,6 +78,7 @@ class Verdict(msgspec.Struct):
 
 
 Progress = Callable[[int], None]
+_Levels = tuple[int, int]  #: (tlp, pap)
 
 
 def check(connection: Connection, progress: Progress | None = None) -> Verdict:
@@ -88,7 +89,7 @@ def check(connection: Connection, progress: Progress | None = None) -> Verdict:
 
 
 _COLUMNS: Final = (
-    "o.pk, o.collection, o.id, o.type, o.spec, o.version, o.created_by, o.revoked, o.valid_from, o.valid_until, o.confidence,"
+    "o.pk, o.collection, o.owner, o.id, o.type, o.spec, o.version, o.created_by, o.revoked, o.valid_from, o.valid_until, o.confidence,"
     " o.name, o.tlp, o.pap, o.digest, b.raw"
 )
 #: (table, column, table that it refers to, its column): where no row may be without the other.
@@ -108,6 +109,7 @@ _REFERENCES: Final = (
     ("access_grant", "collection", "collection", "pk"),
     ("feed", "collection", "collection", "pk"),
     ("marking", "collection", "collection", "pk"),
+    ("marking", "owner", "organisation", "pk"),
     ("removal", "collection", "collection", "pk"),
     ("dead_letter", "subscription", "subscription", "pk"),
     ("watch", "organisation", "organisation", "pk"),
@@ -122,8 +124,14 @@ class _Check:
         rows = connection.execute(text("SELECT pk, default_tlp, last_added FROM collection")).all()
         self.defaults = {row[0]: row[1] for row in rows}
         self.last_added = {row[0]: row[2] for row in rows}
-        marks = connection.execute(text("SELECT collection, id, tlp, pap FROM marking")).all()
-        self.markings: dict[tuple[int, str], tuple[int, int]] = {(r[0], r[1]): (r[2], r[3]) for r in marks}
+        own = set(connection.execute(text("SELECT pk FROM organisation WHERE audience = 'own'")).scalars())
+        #: By whose word it is; None: the node's own people, whose word counts for all.
+        self.markings: dict[tuple[int, str, int | None], _Levels] = {}
+        for row in connection.execute(text("SELECT collection, id, owner, tlp, pap FROM marking")):
+            for whose in {row.owner, None} if row.owner in own else {row.owner}:
+                place = (row.collection, row.id, whose)
+                tlp, pap = self.markings.get(place, (UNMARKED, UNMARKED))
+                self.markings[place] = max(tlp, row.tlp), max(pap, row.pap)
         self.values, self.about, self.waiting = _Sums(), _Sums(), _Sums()
 
     def run(self) -> Verdict:
@@ -171,14 +179,20 @@ class _Check:
             (self.about, _about_rows),
             (self.waiting, self._waiting_rows),
         ):
-            for each in rows_of(reading, row.collection):
+            for each in rows_of(reading, row):
                 sums.add(row.pk, each)
 
-    def _waiting_rows(self, reading: Reading, collection: int) -> Iterable[tuple[Any, ...]]:
-        return {(ref,) for ref in reading.marking_refs if (collection, ref) not in self.markings}
+    def _waiting_rows(self, reading: Reading, row: Any) -> Iterable[tuple[Any, ...]]:
+        return {(ref,) for ref in reading.marking_refs if self._defined(row, ref) is None}
+
+    def _defined(self, row: Any, ref: str) -> "_Levels | None":
+        """What a marking means where ``row`` refers to it (``waiting``)."""
+        heard = [self.markings.get((row.collection, ref, whose)) for whose in (row.owner, None)]
+        levels = [level for level in heard if level is not None]
+        return (max(tlp for tlp, _ in levels), max(pap for _, pap in levels)) if levels else None
 
     def _marked(self, row: Any, reading: Reading, where: str) -> None:
-        levels = [self.markings.get((row.collection, ref)) for ref in reading.marking_refs]
+        levels = [self._defined(row, ref) for ref in reading.marking_refs]
         known = [level for level in levels if level is not None]
         default = self.defaults.get(row.collection, Tlp.CLEAR)
         least = effective_tlp(reading.tlp, [level[0] for level in known], len(known) < len(levels), default)
@@ -188,7 +202,7 @@ class _Check:
         if row.pap < pap:
             self.verdict.add("marking", where, f"it is kept as {_pap(row.pap)}, and has to be {_pap(pap)} at least")
         if reading.states is not None:
-            kept = self.markings.get((row.collection, row.id))
+            kept = self.markings.get((row.collection, row.id, row.owner))
             if kept is None or kept[0] < reading.states[0] or kept[1] < reading.states[1]:
                 self.verdict.add("marking", where, "what this marking definition states is not the level kept of it")
 
@@ -243,7 +257,7 @@ class _Check:
     # -- indexes -------------------------------------------------------------------------------------------------------
 
     def _index(
-        self, name: str, query: str, expected: "_Sums", rows_of: Callable[[Reading, int], Iterable[tuple[Any, ...]]]
+        self, name: str, query: str, expected: "_Sums", rows_of: Callable[[Reading, Any], Iterable[tuple[Any, ...]]]
     ) -> None:
         held = _Sums()
         for row in self._rows(query):
@@ -253,12 +267,12 @@ class _Check:
             return
         buckets = frozenset(differ[:MOST_BUCKETS])
         wanted: set[tuple[Any, ...]] = set()
-        bodies = "SELECT o.pk, o.collection, o.spec, b.raw FROM object o JOIN body b ON b.object = o.pk"
-        for pk, collection, spec, raw in self._rows(bodies):
-            if pk % BUCKETS in buckets:
-                reading = read(_bytes(raw), bundle_spec="2.0" if spec == 20 else None)
+        bodies = "SELECT o.pk, o.collection, o.owner, o.spec, b.raw FROM object o JOIN body b ON b.object = o.pk"
+        for row in self._rows(bodies):
+            if row.pk % BUCKETS in buckets:
+                reading = read(_bytes(row.raw), bundle_spec="2.0" if row.spec == 20 else None)
                 if isinstance(reading, Reading):
-                    wanted.update((pk, *each) for each in rows_of(reading, collection))
+                    wanted.update((row.pk, *each) for each in rows_of(reading, row))
         for row in self._rows(query):
             if row[0] % BUCKETS in buckets:
                 each = (row[0], *_plain(tuple(row[1:])))
@@ -330,7 +344,7 @@ def _header(row: Any, reading: Reading) -> Iterator[tuple[str, Any, Any]]:
     yield "name", row.name, name
 
 
-def _value_rows(reading: Reading, _: int) -> Iterable[tuple[Any, ...]]:
+def _value_rows(reading: Reading, _: Any) -> Iterable[tuple[Any, ...]]:
     """(kind, key, alone, whole text) as intake indexes them: a value named twice once, ``alone`` if it ever is."""
     found: dict[tuple[str, str], tuple[Any, ...]] = {}
     for kind, value, alone in reading.values:
@@ -341,7 +355,7 @@ def _value_rows(reading: Reading, _: int) -> Iterable[tuple[Any, ...]]:
     return found.values()
 
 
-def _about_rows(reading: Reading, _: int) -> Iterable[tuple[Any, ...]]:
+def _about_rows(reading: Reading, _: Any) -> Iterable[tuple[Any, ...]]:
     return {(target,) for target in reading.about}
 
 

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from sqlalchemy import text
 
 from sanjha.exchange.rules import LAST_OF_OLD_SPEC, LATEST
 from sanjha.exchange.visibility import Window, also_seen, visible
-from sanjha.storage.engine import Database
+from sanjha.storage.engine import Database, sql
 
 #: ids, types or versions in one filter; a longer list is refused, since each costs a look-up.
 MATCH_LIMIT: Final = 1_000
@@ -73,8 +72,8 @@ def read_page(database: Database, view: Window, wanted: Filter, after: int, limi
     )
     with database.reading() as connection:
         if bodies:
-            return _with_bodies(connection.execute(text(_joined(database, query)), parameters), limit)
-        rows = connection.execute(text(query), parameters).all()
+            return _with_bodies(connection.execute(sql(_joined(database, query)), parameters), limit)
+        rows = connection.execute(sql(query), parameters).all()
     entries = [Entry(row[0], row[1], row[2] or row[0], row[3], None, row[5]) for row in rows[:limit]]
     return Page(entries, len(rows) > limit)
 

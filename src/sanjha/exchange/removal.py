@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from sanjha.errors import Forbidden, NotFound
-from sanjha.exchange.forgetting import remove
+from sanjha.exchange.forgetting import Gone, record, remove
 from sanjha.exchange.pages import Versions
 from sanjha.exchange.rules import LAST_OF_OLD_SPEC, LATEST, SUPERSEDED
 from sanjha.exchange.visibility import Window, visible
@@ -54,19 +54,8 @@ def delete_object(
                 {"now": now, "pk": collection, "n": len(chosen)},
             ).scalar_one()
         )
-        connection.execute(
-            text(
-                "INSERT INTO removal (collection, date_removed, id, version, tlp, owner)"
-                " VALUES (:collection, :date, :id, :version, :tlp, :owner)"
-            ),
-            [
-                {
-                    "collection": collection, "date": date, "id": object_id, "version": row.version or row.date_added,
-                    "tlp": row.tlp, "owner": row.owner,
-                }
-                for date, row in enumerate(chosen, last - len(chosen) + 1)
-            ],
-        )  # fmt: skip
+        gone = [Gone(object_id, row.version or row.date_added, row.tlp, row.owner) for row in chosen]
+        record(connection, collection, gone, last - len(gone) + 1)
         remove(database, connection, [row.pk for row in chosen])
         _flag_again(connection, collection, object_id, last)
     return len(chosen)

@@ -13,6 +13,7 @@ from sanjha.exchange.pages import Filter, Page, Versions, read_page
 from sanjha.exchange.reception import Report, receive
 from sanjha.exchange.removal import delete_object
 from sanjha.exchange.rules import Sender, SourceKind
+from sanjha.exchange.stream import newest_seen
 from sanjha.exchange.tables import SOURCE, STATUS
 from sanjha.exchange.values import Answer, look_up
 from sanjha.exchange.visibility import Window, window
@@ -60,6 +61,12 @@ class Exchange:
         else:
             chosen = [collection for collection, _ in self.collections(actor)]
         return window(actor, action, [c.pk for c in chosen]), {c.pk: c.id for c in chosen}
+
+    def newest_seen(self, actor: Actor, collections: Iterable[Collection]) -> dict[int, int]:
+        """By key: when something that the actor sees last came or went, of those that it may read."""
+        view = window(actor, Action.READ_OBJECTS, [collection.pk for collection in collections])
+        with self.database.reading() as connection:
+            return newest_seen(connection, view)
 
     def _known(self) -> dict[str, Collection]:
         now = self.now()

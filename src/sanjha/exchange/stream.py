@@ -38,8 +38,22 @@ class Event(msgspec.Struct, frozen=True):
 Position = dict[int, int]  #: collection: the last ``at`` that was told
 
 
+def newest_seen(connection: Connection, view: Window) -> Position:
+    """When each collection last changed as far as this asker can see (0: never): all of it that may be told."""
+    newest: Position = {}
+    for one in view.apart():
+        [collection] = one.collections
+        newest[collection] = 0
+        for table, date in (("object", "date_added"), ("removal", "date_removed")):
+            condition, parameters = visible(one, strands=table == "object")
+            query = f"SELECT o.{date} FROM {table} o WHERE {condition} ORDER BY o.{date} DESC LIMIT 1"
+            found = connection.execute(text(query), parameters).scalar()
+            newest[collection] = max(newest[collection], found or 0)
+    return newest
+
+
 def position_now(connection: Connection, view: Window) -> Position:
-    """The end of the stream: from here only what is new."""
+    """The end of the stream: from here only what is new. What is hidden moves it too: not for the asker's eyes."""
     rows = connection.execute(text("SELECT pk, last_added FROM collection")).all()
     return {row[0]: row[1] for row in rows if row[0] in view.collections}
 

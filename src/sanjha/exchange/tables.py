@@ -148,10 +148,11 @@ VARIANT: Final = Table(
 )
 
 MARKING: Final = Table(
-    "marking",  # what the marking definitions in a collection say, where they are not predefined
+    "marking",  # what the marking definitions in a collection say, where they are not predefined, and whose word that is
     METADATA,
     Column("collection", Integer, primary_key=True, autoincrement=False),
     Column("id", Bytewise, primary_key=True),
+    Column("owner", Integer, primary_key=True, autoincrement=False),  # organisation that brought the definition
     Column("tlp", SmallInteger, nullable=False),
     Column("pap", SmallInteger, nullable=False),
 )

@@ -1,6 +1,9 @@
 """Objects that waited for the definition of a marking, when it comes: read anew, and opened where it allows that.
 
 What opens up gets a new ``date_added``: an incremental reader who could not see it before would never meet it otherwise.
+
+A definition is somebody's word: it counts for what they brought themselves, and the word of this node's own people counts for
+everybody's. Or whoever defines an id would open, or hide, what others marked with it.
 """
 
 from collections.abc import Collection, Iterable
@@ -9,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, text
 
 from sanjha.errors import Fatal
-from sanjha.exchange.forgetting import stored_reading
+from sanjha.exchange.forgetting import Gone, record, stored_reading
 from sanjha.exchange.rules import effective_tlp
 from sanjha.stix.markings import UNMARKED
 from sanjha.storage.engine import Database
@@ -18,30 +21,49 @@ AT_ONCE: Final = 5_000  #: objects read anew in a turn: bounds memory
 Levels = tuple[int, int]  #: (tlp, pap)
 
 
+#: Condition on ``marking AS m``, or on ``object AS o``: the word of ``:owner``, or of the node's own people.
+_HEARD: Final = "(m.owner = :owner OR m.owner IN (SELECT g.pk FROM organisation g WHERE g.audience = 'own'))"
+_BOUND: Final = "(o.owner = :owner OR EXISTS (SELECT 1 FROM organisation g WHERE g.pk = :owner AND g.audience = 'own'))"
+
+
 def known_markings(
-    database: Database, connection: Connection, collection: int, ids: Collection[str]
+    database: Database, connection: Connection, collection: int, ids: Collection[str], owner: int
 ) -> dict[str, Levels]:
-    """What the definitions of these markings say, of those that are here."""
+    """What the definitions of these markings say, of those that are here and count for what ``owner`` brings."""
     if not ids:
         return {}
-    query = "SELECT id, tlp, pap FROM marking WHERE collection = :collection AND " + database.among("id", "ids")
-    found = connection.execute(text(query), {"collection": collection, "ids": database.listed(ids)})
-    return {row[0]: (row[1], row[2]) for row in found}
+    query = (
+        "SELECT m.id, max(m.tlp), max(m.pap) FROM marking m WHERE m.collection = :collection AND "
+        + database.among("m.id", "ids")
+        + f" AND {_HEARD} GROUP BY m.id"
+    )
+    parameters = {"collection": collection, "ids": database.listed(ids), "owner": owner}
+    return {row[0]: (row[1], row[2]) for row in connection.execute(text(query), parameters)}
 
 
 def resolve(
-    database: Database, connection: Connection, collection: int, default: int, defined: Collection[str], date: int
+    database: Database,
+    connection: Connection,
+    collection: int,
+    default: int,
+    defined: Collection[str],
+    owner: int,
+    date: int,
 ) -> int:
-    """Reads anew what waits for one of the markings ``defined``. ``date``: the next to give out; the one behind is returned."""
+    """Reads anew what waits for one of the markings that ``owner`` has ``defined``, as far as that counts for it. ``date``:
+    the next to give out; the one behind is returned.
+    """
     # The plus keeps SQLite from reading the whole collection by its index: few objects wait.
     waiting = text(
-        "SELECT o.pk, b.raw, o.tlp, o.date_added, o.id, o.spec FROM object o JOIN body b ON b.object = o.pk"
+        "SELECT o.pk, b.raw, o.tlp, o.date_added, o.id, o.spec, o.owner, o.version"
+        " FROM object o JOIN body b ON b.object = o.pk"
         " WHERE +o.collection = :collection AND o.pk IN (SELECT u.object FROM unresolved u WHERE "
         + database.among("u.marking", "ids")
-        + f") ORDER BY o.date_added LIMIT {AT_ONCE}"
+        + f") AND {_BOUND} ORDER BY o.date_added LIMIT {AT_ONCE}"
     )
     arrived = database.listed(defined)
-    while rows := connection.execute(waiting, {"collection": collection, "ids": arrived}).all():
+    where = {"collection": collection, "ids": arrived, "owner": owner}
+    while rows := connection.execute(waiting, where).all():
         connection.execute(
             text(
                 f"DELETE FROM unresolved WHERE {database.among('marking', 'ids')} AND {database.among('object', 'pks')}"
@@ -63,14 +85,17 @@ def _read_again(
     if not found:
         return date
     levels_now = _bound(database, connection, collection, found)
-    updates = []
+    updates, hidden = [], []
     for pk, ((_, pap), row) in found.items():
         kept, before, tlp = row[3], row[2], levels_now.pop(pk)
         if tlp < before:
             kept, date = date, date + 1
+        elif tlp > before:
+            hidden.append(Gone(row[4], row[7] or row[3], before, row[6]))
         updates.append({"pk": pk, "tlp": tlp, "pap": pap, "added": kept})
     statement = "UPDATE object SET tlp = :tlp, pap = :pap, date_added = :added WHERE pk = :pk"
     connection.execute(text(statement), updates)
+    date = record(connection, collection, hidden, date)
     if levels_now:
         raised = [{"pk": pk, "tlp": tlp} for pk, tlp in levels_now.items()]
         connection.execute(text("UPDATE object SET tlp = :tlp WHERE pk = :pk"), raised)
@@ -83,7 +108,7 @@ def _levels(database: Database, connection: Connection, collection: int, default
     if reading is None:
         raise Fatal("a stored object can no longer be read; run: sanjha fsck", object=row[0])
     refs = set(reading.marking_refs)
-    levels = known_markings(database, connection, collection, refs)
+    levels = known_markings(database, connection, collection, refs, row[6])
     if len(levels) < len(refs):
         return None
     tlp = effective_tlp(reading.tlp, [level[0] for level in levels.values()], False, default)

@@ -253,13 +253,30 @@ def read(
 
 
 def unchanged(old: bytes, new: bytes) -> bool:
-    """Whether two indicators of one id say the same but for ``created`` and ``modified``: nothing to import."""
+    """Whether two indicators of one id say the same but for the time at which they were read: nothing to import."""
+    one, two = _tree(old), _tree(new)
+    return one is not None and two is not None and _said(one) == _said(two)
+
+
+def revised(old: bytes, new: bytes) -> bytes:
+    """``new`` as a later version of ``old``: ``created`` stays (STIX 2.1 section 3.6), and what was taken from it."""
+    one, two = _tree(old), _tree(new)
+    if one is None or two is None or "created" not in one:
+        return new
+    if two.get("valid_from") == two.get("created"):
+        two["valid_from"] = one["created"]
+    two["created"] = one["created"]
+    return msgspec.json.encode(two)
+
+
+def _tree(raw: bytes) -> dict[str, Any] | None:
     try:
-        one, two = msgspec.json.decode(old), msgspec.json.decode(new)
+        tree = msgspec.json.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return False
-    for tree in (one, two):
-        if isinstance(tree, dict):
-            tree.pop("created", None)
-            tree.pop("modified", None)
-    return bool(one == two)
+        return None
+    return tree if isinstance(tree, dict) else None
+
+
+def _said(tree: dict[str, Any]) -> dict[str, Any]:
+    taken = {"created", "modified", *(["valid_from"] if tree.get("valid_from") == tree.get("created") else [])}
+    return {name: value for name, value in tree.items() if name not in taken}

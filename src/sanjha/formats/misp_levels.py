@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-from sanjha.stix.markings import TLP_IDS, UNMARKED, Pap, Tlp, label_levels
+from sanjha.stix.markings import TLP_IDS, UNMARKED, Pap, Tlp, closed_levels
 
 
 class Levels(NamedTuple):
@@ -28,7 +28,6 @@ class Levels(NamedTuple):
         return Levels(max(self.tlp, other.tlp), max(self.pap, other.pap))
 
 
-_VAGUE: Final = frozenset({"unclear", "ex:chr"})
 _FLOORS: Final = {0: Tlp.AMBER_STRICT, 1: Tlp.GREEN, 2: Tlp.GREEN, 3: UNMARKED, 4: Tlp.AMBER_STRICT, 5: UNMARKED}
 
 #: TLP 2.0 ids by level: the first of each level in the table, the second being TLP 1.0
@@ -46,17 +45,10 @@ def tag_levels(names: Iterable[str]) -> tuple[Levels, list[str]]:
     found = Levels()
     guessed = []
     for name in names:
-        scheme, _, word = name.partition(":")
-        scheme = scheme.strip().upper()
-        if scheme not in ("TLP", "PAP"):
-            continue
-        stated = Levels(*label_levels(name))
-        if stated == Levels():
+        tlp, pap, guess = closed_levels(name)
+        if guess:
             guessed.append(name)
-            vague = word.strip().strip('"').lower() in _VAGUE
-            tlp = Tlp.AMBER_STRICT if vague else Tlp.RED
-            stated = Levels(tlp, UNMARKED) if scheme == "TLP" else Levels(UNMARKED, Pap.RED)
-        found |= stated
+        found |= Levels(tlp, pap)
     return found, guessed
 
 

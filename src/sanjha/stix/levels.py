@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from msgspec import UNSET
 
-from sanjha.stix.markings import TLP_IDS, UNMARKED, label_levels, tlp
+from sanjha.stix.markings import TLP_IDS, UNMARKED, closed_levels, tlp
 from sanjha.stix.shapes.meta import MarkingDefinition
 
 TLP2_EXTENSION: Final = "extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d"
@@ -32,8 +32,8 @@ def stated(marking: MarkingDefinition) -> tuple[int, int]:
     extensions = marking.extensions if marking.extensions is not UNSET else {}
     for body in extensions.values():
         texts.extend(f"{scheme}:{body[key]}" for scheme, key in _EXTENSION_KEYS if isinstance(body.get(key), str))
-    levels = [label_levels(text) for text in texts]
-    return max((t for t, _ in levels), default=UNMARKED), max((p for _, p in levels), default=UNMARKED)
+    levels = [closed_levels(text) for text in texts]
+    return max((t for t, _, _ in levels), default=UNMARKED), max((p for _, p, _ in levels), default=UNMARKED)
 
 
 _EXTENSION_KEYS: Final = (("TLP", "tlp_2_0"), ("TLP", "tlp"), ("PAP", "pap"))

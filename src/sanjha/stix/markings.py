@@ -6,6 +6,8 @@ The ids of the TLP 1.0 markings: STIX 2.1, section 7.2.1.4. The TLP 2.0 ids: OAS
 Levels are ordered: a larger number is stricter, so that "may see" is a comparison.
 """
 
+import re
+import unicodedata
 from enum import IntEnum
 from typing import Final
 
@@ -60,8 +62,6 @@ _TLP_WORDS: Final[dict[str, Tlp]] = {
     "GREEN": Tlp.GREEN,
     "AMBER": Tlp.AMBER,
     "AMBER+STRICT": Tlp.AMBER_STRICT,
-    "AMBER-STRICT": Tlp.AMBER_STRICT,
-    "AMBER_STRICT": Tlp.AMBER_STRICT,
     "RED": Tlp.RED,
 }
 _PAP_WORDS: Final[dict[str, Pap]] = {
@@ -73,19 +73,46 @@ _PAP_WORDS: Final[dict[str, Pap]] = {
 }
 
 
+#: MISP's taxonomy ``tlp`` has them. Whoever writes one did not mean everybody.
+_VAGUE: Final = frozenset({"UNCLEAR", "EX:CHR"})
+_LABEL: Final = re.compile(r"\s*(TLP|PAP)\s*[:=](.*)", re.DOTALL).fullmatch
+_JOINT: Final = re.compile(r"\s*[+_\s-]\s*")
+
+
 def tlp(word: str) -> Tlp | None:
     """Reads ``tlp:amber+strict``, ``TLP:WHITE``, ``GREEN`` …; None for any other text."""
-    text = word.strip().upper()
-    return _TLP_WORDS.get(text.removeprefix("TLP:").strip())
+    text = _plain(word).strip()
+    return _TLP_WORDS.get(_level_word(text.removeprefix("TLP:")))
 
 
 def label_levels(label: str) -> tuple[int, int]:
     """(tlp, pap) that a label or MISP tag states (``tlp:red``, ``PAP:GREEN``); UNMARKED where it states none."""
-    head, _, tail = label.partition(":")
-    scheme = head.strip().upper()
-    word = tail.strip().strip('"').upper()
-    if scheme == "TLP":
-        return _TLP_WORDS.get(word, UNMARKED), UNMARKED
-    if scheme == "PAP":
-        return UNMARKED, _PAP_WORDS.get(word, UNMARKED)
-    return UNMARKED, UNMARKED
+    tlp, pap, guessed = closed_levels(label)
+    return (UNMARKED, UNMARKED) if guessed else (tlp, pap)
+
+
+def closed_levels(label: str) -> tuple[int, int, bool]:
+    """(tlp, pap, whether that is a guess): a label that begins as these do and names no level is taken for RED, a vague one
+    of TLP for AMBER+STRICT. A slip of the pen is to show too little, never too much.
+    """
+    found = _LABEL(_plain(label))
+    if found is None:
+        return UNMARKED, UNMARKED, False
+    word = _level_word(found[2])
+    if found[1] == "TLP":
+        if (level := _TLP_WORDS.get(word)) is not None:
+            return level, UNMARKED, False
+        return Tlp.AMBER_STRICT if word in _VAGUE else Tlp.RED, UNMARKED, True
+    pap = _PAP_WORDS.get(word)
+    return (UNMARKED, Pap.RED, True) if pap is None else (UNMARKED, pap, False)
+
+
+def _plain(text: str) -> str:
+    """In capitals; letters in their plain form, and none that nobody sees."""
+    if not text.isascii():
+        text = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
+    return text.upper()
+
+
+def _level_word(text: str) -> str:
+    return _JOINT.sub("+", text.strip().strip('"').strip())

@@ -13,7 +13,7 @@ from msgspec import UNSET
 
 from sanjha.errors import Malformed
 from sanjha.stix import chronology, levels, rules
-from sanjha.stix.markings import TLP_IDS, UNMARKED, label_levels
+from sanjha.stix.markings import TLP_IDS, UNMARKED, closed_levels
 from sanjha.stix.observables import CLOSED_SYNTAX, deterministic_id, indexed
 from sanjha.stix.patterns import Indexed, examine, values
 from sanjha.stix.problems import Problem, Report, explain, quote
@@ -249,18 +249,18 @@ def _marked(item: Any, tree: dict[str, Any], report: Report) -> tuple[int, int, 
                     others.append(granular.marking_ref)
                 else:
                     tlp = max(tlp, level)
-    labels = getattr(item, "labels", UNSET)
-    if labels is not UNSET:
+    labels = tree.get("labels")  # STIX gives observables none, and whoever writes one there means it
+    if type(labels) is list:
         for label in labels:
-            if ":" in label:
-                label_tlp, label_pap = label_levels(label)
+            if type(label) is str and (":" in label or "=" in label or not label.isascii()):
+                label_tlp, label_pap, guessed = closed_levels(label)
                 tlp, pap = max(tlp, label_tlp), max(pap, label_pap)
-                if label_tlp == label_pap == UNMARKED and label.lstrip()[:4].lower() in ("tlp:", "pap:"):
+                if guessed:
                     report.warn(
                         "$.labels",
                         "7.2",
                         "marking",
-                        f"the label {quote(label)} names no level",
+                        f"the label {quote(label)} names no level, and is taken for a strict one",
                         "use a level of TLP 2.0 or PAP",
                     )
     return int(tlp), int(pap), tuple(dict.fromkeys(others)) if others else ()

@@ -99,7 +99,7 @@ def test_what_21_cannot_say_is_kept_as_it_came(store: Store, monkeypatch: pytest
     def refuse(_: bytes) -> None:
         raise Malformed("STIX 2.1 cannot say this")
 
-    monkeypatch.setattr(intake.upgrade, "to_21", refuse)
+    monkeypatch.setattr("sanjha.stix.upgrade.to_21", refuse)
     assert results(store.bring(a, shelf, old_indicator(1), indicator(2))) == ["stored", "stored"]
     assert store.raws(a, shelf) == [old_indicator(1), indicator(2)]
 

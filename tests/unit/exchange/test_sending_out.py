@@ -4,7 +4,6 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -167,7 +166,8 @@ def test_every_format_says_the_same_twice_and_hides_the_same(desk: Desk, form: s
     for number, pattern in enumerate(hidden):
         desk.store.bring(desk.a, desk.shelf, domain(50 + number, pattern=pattern, labels=["tlp:amber"], name="n"))
     after = b"".join(desk.prepare(desk.b, form).chunks())
-    assert b"hidden" not in after and b"203.0" not in after
+    assert b"hidden" not in after
+    assert b"203.0" not in after
     assert all("hidden" not in out.value and "203.0" not in out.value for out in desk.prepare(desk.b, form).left_out())
     seen = b"".join(desk.prepare(desk.a, form).chunks())
     assert len(seen) >= len(after)
@@ -216,6 +216,19 @@ def test_the_etag_changes_when_the_bytes_do(desk: Desk) -> None:
     other = desk.store.collection("Other")
     store.bring(desk.owner, other, domain(8, valid_until=render(store.time)), kind=SourceKind.IMPORT)
     changed(False)  # what this asker cannot read
+
+
+def test_the_etag_changes_when_an_author_hides_what_was_open(desk: Desk) -> None:
+    store = desk.store
+    store.bring(desk.a, desk.shelf, domain(1), domain(2), domain(3))
+    before = desk.prepare(desk.b)
+    assert desk.lines(desk.b) == ["d00001.example", "d00002.example", "d00003.example"]
+    store.bring(desk.a, desk.shelf, domain(1, labels=["tlp:amber"], modified=render(START + DAY)))
+    after = desk.prepare(desk.b)
+    assert desk.lines(desk.b) == ["d00002.example", "d00003.example"]
+    assert before.etag != after.etag
+    store.bring(desk.a, desk.shelf, domain(9, labels=["tlp:amber"]))  # what b never saw
+    assert desk.prepare(desk.b).etag == after.etag
 
 
 def test_what_runs_out_is_felt_also_where_the_dates_given_out_run_ahead(desk: Desk) -> None:
@@ -296,17 +309,20 @@ def test_the_newer_version_of_a_list_wins(desk: Desk) -> None:
     assert hits("two.example")
     with store.database.writing() as connection:
         assert keep_list(connection, warning_list("L", "one.example", version=1)).version == 2
-    assert hits("two.example") and not hits("one.example")
+    assert hits("two.example")
+    assert not hits("one.example")
     with store.database.writing() as connection:
         keep_list(connection, warning_list("L", "three.example", version=3))
         assert [(each.name, each.version, each.entries) for each in list_lists(connection)] == [("L", 3, 1)]
-    assert hits("three.example") and not hits("two.example")
+    assert hits("three.example")
+    assert not hits("two.example")
     with store.database.writing() as connection:
         remove_list(connection, "L")
         keep_list(connection, warning_list("M", "four.example", version=3))
         with pytest.raises(NotFound):
             remove_list(connection, "L")
-    assert hits("four.example") and not hits("three.example")
+    assert hits("four.example")
+    assert not hits("three.example")
 
 
 @pytest.mark.parametrize(
@@ -365,8 +381,8 @@ class Hooks:
 
 
 @pytest.fixture
-def hooks(store: Store) -> Iterator[Hooks]:
-    yield Hooks(store)
+def hooks(store: Store) -> Hooks:
+    return Hooks(store)
 
 
 def test_a_webhook_is_told_in_order_what_its_token_may_see(hooks: Hooks, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -389,7 +405,12 @@ def test_a_delivery_is_signed_as_the_scheme_says(hooks: Hooks) -> None:
     """https://www.standardwebhooks.com: an id of the message, the seconds, and a key in base64 behind ``whsec_``."""
     hooks.store.bring(hooks.a, hooks.shelf, indicator(1))
     bodies: list[bytes] = []
-    hooks.node.deliver(1, lambda url, headers, body: (bodies.append(body), hooks.receiver(url, headers, body))[1])
+
+    def keep(url: str, headers: dict[str, str], body: bytes) -> None:
+        bodies.append(body)
+        hooks.receiver(url, headers, body)
+
+    hooks.node.deliver(1, keep)
     [(url, headers, _)] = hooks.receiver.got
     assert url == "https://soc.example/hook"
     assert hooks.made.secret is not None

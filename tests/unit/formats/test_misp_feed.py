@@ -179,7 +179,7 @@ def test_the_level_that_counts_is_a_tag_where_the_bytes_state_none() -> None:
 
 
 def test_the_level_that_counts_never_weakens_what_the_bytes_state() -> None:
-    red = {"object_marking_refs": [TLP_REFS[Tlp.RED]]}
+    red: dict[str, Any] = {"object_marking_refs": [TLP_REFS[Tlp.RED]]}
     assert tagged(Marked(indicator(1, **red), Tlp.GREEN)) == [(["tlp:red"], [["tlp:red"]])]
     assert tagged(Marked(report(**red), Tlp.GREEN)) == [(["tlp:red"], [])]
 

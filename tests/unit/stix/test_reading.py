@@ -414,6 +414,14 @@ def test_a_second_opinion_keeps_what_only_the_oasis_parser_reads(monkeypatch: py
         ({"object_marking_refs": [GREEN, RED]}, (Tlp.RED, UNMARKED)),
         ({"labels": ["TLP:AMBER+STRICT"]}, (Tlp.AMBER_STRICT, UNMARKED)),
         ({"labels": ["tlp:white", "pap:red", 'PAP:"GREEN"']}, (Tlp.GREEN, Pap.RED)),
+        ({"labels": [" TLP : Amber Strict ", "pap=amber"]}, (Tlp.AMBER_STRICT, Pap.AMBER)),
+        ({"labels": ["tlp:amber + strict"]}, (Tlp.AMBER_STRICT, UNMARKED)),
+        ({"labels": ["TLP\uff1aRED"]}, (Tlp.RED, UNMARKED)),
+        ({"labels": ["tlp:\u200bred"]}, (Tlp.RED, UNMARKED)),
+        ({"labels": ["TLP:RED (eyes only)"]}, (Tlp.RED, UNMARKED)),
+        ({"labels": ["tlp:purple"]}, (Tlp.RED, UNMARKED)),
+        ({"labels": ["tlp:ex:chr"]}, (Tlp.AMBER_STRICT, UNMARKED)),
+        ({"labels": ["pap:purple"]}, (Tlp.GREEN, Pap.RED)),
         ({"granular_markings": [{"marking_ref": RED, "selectors": ["name"]}]}, (Tlp.RED, UNMARKED)),
         ({"object_marking_refs": ["marking-definition--939a9414-2ddd-4d32-a0cd-375ea402b003"]}, (Tlp.AMBER_STRICT, -1)),
     ],
@@ -421,6 +429,11 @@ def test_a_second_opinion_keeps_what_only_the_oasis_parser_reads(monkeypatch: py
 def test_the_strictest_marking_wins(more: dict[str, Any], levels: tuple[int, int]) -> None:
     found = sound({**without(INDICATOR, "labels"), **more})
     assert (found.tlp, found.pap) == levels
+
+
+def test_labels_of_an_observable_bind_too() -> None:
+    assert sound({**of("ipv4-addr"), "labels": ["tlp:red", 1]}).tlp == Tlp.RED
+    assert sound({**of("ipv4-addr"), "labels": "tlp:red"}).tlp == UNMARKED  # no list of labels
 
 
 def test_an_unmarked_object_says_so() -> None:

@@ -37,7 +37,8 @@ _TAG = "objects"
 
 
 class CollectionEntry(msgspec.Struct):
-    """A collection in which the token has a right. Times are null where there are none yet."""
+    """A collection in which the token has a right. ``last_added`` is when something last came or went that it is shown, and
+    null where nothing has."""
 
     id: str
     title: str
@@ -141,6 +142,8 @@ def declare(table: Table, services: Services) -> None:
     )
     def list_collections(asked: Asked[Nothing, Nothing]) -> CollectionList:
         """The collections in which the token has a right."""
+        held = exchange.collections(asked.actor)
+        newest = exchange.newest_seen(asked.actor, [found for found, _ in held])
         return CollectionList(
             [
                 CollectionEntry(
@@ -150,11 +153,11 @@ def declare(table: Table, services: Services) -> None:
                     grant.may_write,
                     found.default_tlp.label,
                     Tlp(grant.ceiling).label,
-                    render(found.last_added) if found.last_added else None,
+                    render(newest[found.pk]) if newest.get(found.pk) else None,
                     found.alias,
                     found.description,
                 )
-                for found, grant in exchange.collections(asked.actor)
+                for found, grant in held
             ]
         )
 

@@ -29,7 +29,7 @@ from sanjha.doors.api.services import Services
 from sanjha.doors.identity import recognise
 from sanjha.doors.threads import in_thread
 from sanjha.errors import SanjhaError, Unavailable
-from sanjha.exchange.stream import Event, Position, Watched, follow, position_now, read_watched, touching
+from sanjha.exchange.stream import Event, Position, Watched, follow, newest_seen, read_watched, touching
 from sanjha.exchange.visibility import Window
 from sanjha.exchange.walking import bounded
 from sanjha.stix.timestamps import render
@@ -105,7 +105,7 @@ class Streams:
             return {}
         if begin == "now":
             with self._database.reading() as connection:
-                return position_now(connection, view)
+                return newest_seen(connection, view)
         held = where(self._services.cursors, begin, dict[int, int], *_identity(query))
         return {int(collection): int(at) for collection, at in held.items()}
 
@@ -115,7 +115,8 @@ class Streams:
         self._open[actor.token] += 1
         try:
             async with self.pulse as pulse:
-                told, kept = time.monotonic(), position
+                place = kept = position
+                told = time.monotonic()
                 yield b"retry: %d\n: here\n\n" % RETRY
                 while not pulse.ended:
                     seen = pulse.newest
@@ -124,53 +125,56 @@ class Streams:
                         yield _last("your token is no longer in force")
                         return
                     try:
-                        body, position, more = await in_thread(self._next, current, query, position, seen)
+                        body, position, place, more = await in_thread(self._next, current, query, position, place, seen)
                     except SanjhaError as error:
                         yield _last(error.public)
                         return
                     if body:
                         yield body
                         body = b""  # not held while a silent stream waits
-                        told, kept = time.monotonic(), position
+                        told, kept = time.monotonic(), place
                     if more:
                         continue
                     await pulse.changed(seen, max(0.0, min(RECOGNISED, told + HEARTBEAT - time.monotonic())))
                     if time.monotonic() - told >= HEARTBEAT:
                         # An id without data moves a client's place and is no event (section 9.2.6).
-                        place = b"" if position == kept else self._id(query, position)
-                        yield place + b": still here\n\n"
-                        told, kept = time.monotonic(), position
+                        moved = b"" if place == kept else self._id(query, place)
+                        yield moved + b": still here\n\n"
+                        told, kept = time.monotonic(), place
         finally:
             self._open[actor.token] -= 1
             if not self._open[actor.token]:
                 del self._open[actor.token]
 
     def _next(
-        self, actor: Actor, query: StreamQuery, position: Position, newest: dict[int, int]
-    ) -> tuple[bytes, Position, bool]:
-        """(events as bytes, the place behind them, whether there is more at once)."""
+        self, actor: Actor, query: StreamQuery, position: Position, place: Position, newest: dict[int, int]
+    ) -> tuple[bytes, Position, Position, bool]:
+        """(events as bytes, how far we have looked, the place that the client is told, whether there is more at once).
+
+        We look past what is hidden from this asker; a place that moved with it would tell when it came.
+        """
         view, ids = self._exchange.window(actor, Action.FOLLOW_STREAM, query.collection)
         fresh = tuple((c, level) for c, level in view.ceilings if newest.get(c, 0) > position.get(c, -1))
         if not fresh:
-            return b"", position, False
+            return b"", position, place, False
         bounded(view)
         events, after = follow(
             self._database, Window(view.organisation, fresh), position, most=BATCH, most_bytes=BATCH_BYTES
         )
         if after == position:
             # All that came up to ``newest`` is told, or hidden from this asker: there is nothing to ask for again.
-            return b"", {**position, **{c: newest[c] for c, _ in fresh}}, False
+            return b"", {**position, **{c: newest[c] for c, _ in fresh}}, place, False
         watched = None
         if query.only == "watched":
             with self._database.reading() as connection:
                 watched = Watched(read_watched(connection, actor.organisation))
         wanted = {id(event) for event in touching(events, watched)}
-        parts, place = [], dict(position)
+        parts, place = [], dict(place)
         for event in events:
             place[event.collection] = event.at
             if id(event) in wanted:
                 parts.append(self._written(query, event, place, ids[event.collection]))
-        return b"".join(parts), after, True
+        return b"".join(parts), after, place, True
 
     def _written(self, query: StreamQuery, event: Event, place: Position, collection: str) -> bytes:
         said = {"collection": collection, "at": render(event.at), "id": event.id, "version": render(event.version)}

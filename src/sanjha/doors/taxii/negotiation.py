@@ -40,7 +40,7 @@ def acceptable(header: str | None) -> bool:
 def is_envelope(header: str | None) -> bool:
     """Whether a body's Content-Type is that of a TAXII 2.1 envelope."""
     members = _members(header or "")
-    if len(members) != 1:
+    if len(members) != 1 or "," in (header or ""):
         return False
     kind, parameters = members[0]
     return kind == "application/taxii+json" and parameters.get("version", "2.1") == "2.1"

@@ -99,6 +99,8 @@ def test_what_is_an_envelope(header: str) -> None:
         "application/vnd.oasis.stix+json;version=2.0",
         f"{TAXII}, application/json",
         "text/plain; application/taxii+json",
+        ";;,application/taxii+json",
+        f"{TAXII},",
         "application/taxii+json;version",
         "*/*",
         "multipart/form-data; boundary=application/taxii+json",

@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import copy
 import json
 import os
 import random
@@ -73,6 +74,12 @@ class Served:
     def configure(self, **config: Any) -> None:
         """Changes its settings; the next start knows them."""
         settings.save(self.folder, msgspec.structs.replace(settings.load(self.folder), **config))
+
+    def beside(self) -> "Served":
+        """The same installation served once more, on a port of its own."""
+        other = copy.copy(self)
+        other.port, other.process, other.url = free_port(), None, ""
+        return other
 
     # -- what is on its shelves ----------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,22 +41,21 @@ def walk(client: httpx.Client, url: str, limit: int = 1_000) -> Iterator[dict[st
 class Writer(threading.Thread):
     """Posts envelopes until told to stop or until the server is gone; remembers what was acknowledged."""
 
-    def __init__(self, ask: Callable[[], tuple[str, str]], stop: threading.Event) -> None:
+    def __init__(self, node: Served, secret: str, stop: threading.Event) -> None:
         super().__init__(daemon=True)
-        self.ask, self.stop = ask, stop
+        self.url, self.secret, self.stop = node.objects(), secret, stop
         self.sent: list[list[str]] = []
         self.acknowledged: set[str] = set()
         self.answers: list[int] = []
 
     def run(self) -> None:
-        url, secret = self.ask()
-        headers = {"Authorization": f"Bearer {secret}", "Content-Type": TAXII}
+        headers = {"Authorization": f"Bearer {self.secret}", "Content-Type": TAXII}
         with httpx.Client(trust_env=False, timeout=60, headers=headers) as client:
             while not self.stop.is_set():
                 ids = [str(uuid.uuid4()) for _ in range(EACH)]
                 self.sent.append(ids)
                 try:
-                    answer = client.post(url, content=envelope([indicator(each) for each in ids]))
+                    answer = client.post(self.url, content=envelope([indicator(each) for each in ids]))
                 except httpx.HTTPError:
                     if self.stop.is_set():
                         return
@@ -97,7 +96,7 @@ def test_killed_while_it_takes_in_it_loses_nothing_acknowledged(store: str, tmp_
         writers: list[Writer] = []
         for _ in range(2):
             stop = threading.Event()
-            batch = [Writer(lambda: (node.objects(), secret), stop) for _ in range(3)]
+            batch = [Writer(node, secret, stop) for _ in range(3)]
             writers += batch
             for writer in batch:
                 writer.start()
@@ -112,17 +111,18 @@ def test_killed_while_it_takes_in_it_loses_nothing_acknowledged(store: str, tmp_
         assert node.stop() == 0
 
 
+def _place(node: Served, secret: str) -> tuple[str, str]:
+    return node.objects(), secret
+
+
 @pytest.mark.needs("initdb")
 def test_several_servers_on_one_postgresql_are_one_node(postgres_url: str, tmp_path: Path) -> None:
     with serving(tmp_path / "node", database=postgres_url) as one:
         secret = one.token("u", {one.first: "rw"})
-        other = Served.__new__(Served)
-        other.__dict__.update(one.__dict__)
-        other.port, other.process = one.port + 1, None
-        other.start("--processes", "2")
+        other = one.beside().start("--processes", "2")
         try:
             stop = threading.Event()
-            writers = [Writer(lambda node=node: (node.objects(), secret), stop) for node in (one, other, other)]
+            writers = [Writer(node, secret, stop) for node in (one, other, other)]
             for writer in writers:
                 writer.start()
             seen: list[str] = []
@@ -130,9 +130,10 @@ def test_several_servers_on_one_postgresql_are_one_node(postgres_url: str, tmp_p
             nodes = [one, other]
             with one.client(secret) as client:
                 deadline = time.monotonic() + 4
+                over = False
                 while True:
-                    over = time.monotonic() > deadline
-                    if over and not stop.is_set():
+                    if time.monotonic() > deadline and not over:
+                        over = True
                         stop.set()
                         for writer in writers:
                             writer.join(30)
@@ -214,7 +215,7 @@ def test_writers_through_a_line_that_breaks_lose_nothing(far_store: tuple[str, F
     with serving(tmp_path / "node", database=url) as node:
         secret = node.token("u", {node.first: "rw"})
         stop = threading.Event()
-        writers = [Writer(lambda: (node.objects(), secret), stop) for _ in range(3)]
+        writers = [Writer(node, secret, stop) for _ in range(3)]
         for writer in writers:
             writer.start()
         for _ in range(4):

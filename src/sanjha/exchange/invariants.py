@@ -89,8 +89,8 @@ def check(connection: Connection, progress: Progress | None = None) -> Verdict:
 
 
 _COLUMNS: Final = (
-    "o.pk, o.collection, o.owner, o.id, o.type, o.spec, o.version, o.created_by, o.revoked, o.valid_from, o.valid_until, o.confidence,"
-    " o.name, o.tlp, o.pap, o.digest, b.raw"
+    "o.pk, o.collection, o.owner, o.id, o.type, o.spec, o.version, o.created_by, o.revoked, o.valid_from, o.valid_until,"
+    " o.confidence, o.name, o.tlp, o.pap, o.digest, b.raw"
 )
 #: (table, column, table that it refers to, its column): where no row may be without the other.
 _REFERENCES: Final = (

@@ -222,6 +222,36 @@ def test_an_object_waits_for_the_definition_of_its_marking(store: Store) -> None
     assert store.rows("SELECT pap FROM object WHERE type = 'indicator' ORDER BY pap") == [(-1,), (3,)]
 
 
+def test_somebody_elses_definition_opens_nothing(store: Store) -> None:
+    """Who knows the id of a marking could define it before its author does, as harmless as they like."""
+    shelf, [a, b] = people(store, a=Tlp.GREEN, b=Tlp.GREEN)
+    store.bring(a, shelf, indicator(1, refs=[MARKING]))
+    store.bring(b, shelf, marking(1, "for everybody"))
+    assert [entry.id for entry in store.page(b, shelf)] == [MARKING]
+    store.bring(a, shelf, indicator(2, refs=[MARKING]))
+    assert [entry.id for entry in store.page(b, shelf)] == [MARKING]
+    assert results(store.bring(a, shelf, marking(1, "for everybody"))) == ["duplicate"]  # a's word too, from here on
+    assert len(store.page(b, shelf)) == 3
+
+
+def test_somebody_elses_definition_hides_nothing(store: Store) -> None:
+    shelf, [a, b, c] = people(store, a=Tlp.GREEN, b=Tlp.GREEN, c=Tlp.GREEN)
+    store.bring(b, shelf, marking(1, "TLP:RED"))
+    assert results(store.bring(a, shelf, marking(1, "for friends"))) == ["variant other-bytes"]
+    store.bring(a, shelf, indicator(1, refs=[MARKING]))
+    store.bring(b, shelf, indicator(2, refs=[MARKING]), marking(1, "TLP:RED", 1))
+    assert [entry.id for entry in store.page(c, shelf)].count(ref("indicator", 1)) == 1
+    assert ref("indicator", 2) not in [entry.id for entry in store.page(c, shelf)]
+
+
+def test_the_nodes_own_definition_counts_for_all(store: Store) -> None:
+    shelf, [a, b] = people(store, a=Tlp.GREEN, b=Tlp.GREEN)
+    store.bring(a, shelf, indicator(1, refs=[MARKING]))
+    store.bring(store.owner(), shelf, marking(1, "TLP:GREEN"), kind=SourceKind.FEED)
+    store.bring(b, shelf, indicator(2, refs=[MARKING]))
+    assert len(store.page(a, shelf)) == len(store.page(b, shelf)) == 3
+
+
 def test_a_definition_opens_no_older_version_beyond_a_newer_one(store: Store) -> None:
     shelf, [a, b] = people(store, a=Tlp.GREEN, b=Tlp.GREEN)
     store.bring(a, shelf, indicator(1, 1, refs=[MARKING]))

@@ -1,6 +1,7 @@
 """Searching by words and facets. The text index follows the collections by itself, so that taking in never waits for it."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ COUNTED: Final = 1_000  #: facets are counted up to this and then say so: "1,000
 LONGEST_QUERY: Final = 200  #: characters
 MOST_WORDS: Final = 10
 WORDS_PER_OBJECT: Final = 4_000  #: characters of text indexed of one object
+LONGEST_WORD: Final = 100  #: characters of a word that are compared; PostgreSQL takes 2,046 bytes
 _WORD: Final = re.compile(r"[^\W_]+", re.UNICODE)
 FACETS: Final = ("type", "tlp", "source", "collection")
 
@@ -138,15 +140,27 @@ def index_more(database: Database, collection: int) -> bool:
     return len(rows) == INDEX_BATCH
 
 
+def words_in(each: str) -> list[str]:
+    """The words of a text as they are compared: letters and digits, without case and accents.
+
+    Here and not in the engines, which would read ``CVE-2026-1`` each in its own way.
+    """
+    if not each.isascii():
+        each = "".join(c for c in unicodedata.normalize("NFKD", each) if not unicodedata.combining(c))
+    return [word[:LONGEST_WORD] for word in _WORD.findall(each.casefold())]
+
+
 def _write_words(database: Database, connection: Connection, entries: Sequence[tuple[int, str]]) -> None:
     if database.kind == "sqlite":
         query = "INSERT OR REPLACE INTO search_text (rowid, words) VALUES (:pk, :words)"
+        rows: list[dict[str, Any]] = [{"pk": pk, "words": " ".join(words_in(words))} for pk, words in entries]
     else:
         query = (
-            "INSERT INTO search_text (object, words) VALUES (:pk, to_tsvector('simple', :words))"
+            "INSERT INTO search_text (object, words) VALUES (:pk, array_to_tsvector(CAST(:words AS text[])))"
             " ON CONFLICT (object) DO UPDATE SET words = excluded.words"
         )
-    connection.execute(text(query), [{"pk": pk, "words": words} for pk, words in entries])
+        rows = [{"pk": pk, "words": sorted(set(words_in(words)))} for pk, words in entries]
+    connection.execute(text(query), rows)
 
 
 def forget_words(database: Database, connection: Connection, pks: Sequence[int]) -> None:
@@ -200,17 +214,17 @@ def _condition(database: Database, view: Window, question: Question) -> tuple[st
     condition, parameters = visible(view)
     conditions = [NEWEST, condition]
     if question.words.strip():
-        words = _WORD.findall(question.words[:LONGEST_QUERY])[:MOST_WORDS]
+        words = words_in(question.words[:LONGEST_QUERY])[:MOST_WORDS]
         if not words:
             raise Malformed("write at least one word or number to search for")
         if database.kind == "sqlite":
             conditions.append("o.pk IN (SELECT rowid FROM search_text WHERE search_text MATCH :words)")
-            parameters["words"] = " ".join(f'"{word}"*' if word is words[-1] else f'"{word}"' for word in words)
+            parameters["words"] = " ".join(f'"{word}"' for word in words) + "*"
         else:
             conditions.append(
-                "o.pk IN (SELECT object FROM search_text WHERE search_text.words @@ to_tsquery('simple', :words))"
+                "o.pk IN (SELECT object FROM search_text WHERE search_text.words @@ CAST(:words AS tsquery))"
             )
-            parameters["words"] = " & ".join(f"'{word}':*" if word is words[-1] else f"'{word}'" for word in words)
+            parameters["words"] = " & ".join(f"'{word}'" for word in words) + ":*"
     for values, column, name in ((question.types, "o.type", "types"), (question.tlps, "o.tlp", "tlps")):
         if values:
             conditions.append(database.among(column, name))

@@ -1,8 +1,9 @@
 """Looking values up: which intelligence that this asker may see names an address, a domain, a hash?"""
 
+import ipaddress
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +20,13 @@ from sanjha.storage.engine import Database
 
 MOST_VALUES: Final = 10_000  #: of one look-up
 MOST_MATCHES: Final = 100  #: of one value; the answer says when there are more
+#: Matches of one look-up, beyond the first ``FEW_MATCHES`` of each value, which it always gets: 22 MB of JSON at most.
+MOST_TOGETHER: Final = 20_000
+FEW_MATCHES: Final = 3
+AT_ONCE: Final = 50_000  #: keys that are asked for in one query: bounds memory
+#: Networks that are loaded to see in which of them many addresses lie. Where there are more, each address is looked up once in
+#: each length of the networks that are there, and it takes as long as that takes.
+LOADED: Final = 50_000
 LONGEST_VALUE: Final = 8_192  #: characters; a URL beyond it is no value that a device logs
 
 
@@ -63,32 +71,115 @@ _COLUMNS: Final = (
 )
 
 
+class _Asked(msgspec.Struct):
+    """A value, and the answers that wait for it: the same may be asked several times."""
+
+    value: Value
+    answers: list[Answer]
+    matches: list[Match] = []
+    more: bool = False
+
+
 def look_up(database: Database, view: Window, texts: Sequence[str], collection_ids: dict[int, str]) -> list[Answer]:
     """An answer a text, in their order. Raises ``TooLarge`` for more than ``MOST_VALUES``."""
     if len(texts) > MOST_VALUES:
         raise TooLarge(f"{len(texts):,} values at once; ask for {MOST_VALUES:,} at most")
     answers = []
-    wanted: dict[tuple[str, str], list[tuple[Answer, str | None]]] = {}
-    with database.reading() as connection:
-        lengths = _network_lengths(connection)
-        for each in texts:
-            answer, value = _read(each)
-            answers.append(answer)
-            if value is None:
-                continue
-            wanted.setdefault((value.kind, value_key(value.text)[0]), []).append((answer, None))
-            if value.kind in lengths:
-                for network in networks(value, lengths[value.kind]):
-                    holders = wanted.setdefault(("cidr", network), [])
-                    holders.append((answer, network))
-        if view.ceilings:
-            for (kind, key), row in _rows(database, connection, view, list(wanted)):
-                for asked, holder in wanted[kind, key]:
-                    if len(asked.matches) >= MOST_MATCHES:
-                        asked.more = True
-                        continue
-                    asked.matches.append(_match(row, holder, collection_ids))
+    asked: dict[Value, _Asked] = {}
+    for each in texts:
+        answer, value = _read(each)
+        answers.append(answer)
+        if value is not None:
+            asked.setdefault(value, _Asked(value, [])).answers.append(answer)
+    if view.ceilings:
+        spare = MOST_TOGETHER
+        with database.reading() as connection:
+            for wanted in _keys(connection, list(asked.values())):
+                for key, row in _rows(database, connection, view, list(wanted)):
+                    spare = _give(wanted[key], row, collection_ids, spare)
+        for one in asked.values():
+            for answer in one.answers:
+                answer.matches, answer.more = one.matches, one.more
     return answers
+
+
+_Key = tuple[str, str]
+_Waiting = list[tuple[_Asked, str | None]]  #: who asks for a key, and the network that it is to them
+
+
+def _give(waiting: _Waiting, row: Any, collection_ids: dict[int, str], spare: int) -> int:
+    """A row to all who wait for it and may have more; how many matches are left to give beyond the first few."""
+    made: dict[str | None, Match] = {}
+    full = False
+    for asked, holder in waiting:
+        count = len(asked.matches)
+        if count >= MOST_MATCHES or (count >= FEW_MATCHES and spare < len(asked.answers)):
+            asked.more = full = True
+            continue
+        if count >= FEW_MATCHES:
+            spare -= len(asked.answers)
+        if holder not in made:
+            made[holder] = _match(row, holder, collection_ids)
+        asked.matches.append(made[holder])
+    if full:
+        waiting[:] = [each for each in waiting if not each[0].more]
+    return spare
+
+
+def _keys(connection: Connection, asked: Sequence[_Asked]) -> Iterator[dict[_Key, _Waiting]]:
+    """What to look up in the index for each value, about ``AT_ONCE`` keys at a time: itself, and the networks around it."""
+    lengths = _network_lengths(connection)
+    loaded: _Networks | None = None
+    if sum(len(lengths.get(one.value.kind, ())) for one in asked) > AT_ONCE:
+        loaded = _load(connection)
+    wanted: dict[_Key, _Waiting] = {}
+    for one in asked:
+        value = one.value
+        wanted.setdefault((value.kind, value_key(value.text)[0]), []).append((one, None))
+        around = lengths.get(value.kind, [])
+        if loaded is not None and around:
+            around = loaded.around(value, around)
+        for network in networks(value, around) if around else ():
+            wanted.setdefault(("cidr", network), []).append((one, network))
+        if len(wanted) >= AT_ONCE:
+            yield wanted
+            wanted = {}
+    yield wanted
+
+
+class _Networks:
+    """The networks in the index, by length."""
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[int, int], set[int]] = {}
+
+    def add(self, text: str) -> None:
+        """A canonical network."""
+        address, _, length = text.partition("/")
+        number = ipaddress.ip_address(address)
+        bits, size = number.max_prefixlen, int(length)
+        self._held.setdefault((bits, size), set()).add(int(number) >> (bits - size))
+
+    def around(self, value: Value, lengths: Iterable[int]) -> list[int]:
+        """The lengths of those that hold an address or network."""
+        number = ipaddress.ip_address(value.text.partition("/")[0])
+        bits, whole = number.max_prefixlen, int(number)
+        return [
+            length
+            for length in lengths
+            if length <= bits and (whole >> (bits - length)) in self._held.get((bits, length), ())
+        ]
+
+
+def _load(connection: Connection) -> _Networks | None:
+    """None where there are too many."""
+    rows = connection.execute(text(f"SELECT key FROM value WHERE kind = 'cidr' LIMIT {LOADED + 1}")).scalars().all()
+    if len(rows) > LOADED:
+        return None
+    found = _Networks()
+    for key in set(rows):
+        found.add(key)
+    return found
 
 
 def _read(each: str) -> tuple[Answer, Value | None]:

@@ -40,6 +40,8 @@ CHECKPOINT_PAGES: Final = (
 )
 LOCK_WAIT_SECONDS: Final = 60.0  #: a writer that waits longer says so instead of hanging
 BUSY_MILLISECONDS: Final = 10_000
+#: PostgreSQL behind a line that swallows everything is "away" after this (libpq: seconds, milliseconds); a URL may say otherwise.
+PATIENCE: Final = {"connect_timeout": 10, "tcp_user_timeout": 30_000, "keepalives_idle": 30, "keepalives_interval": 10}
 
 
 class Database:
@@ -61,7 +63,8 @@ class Database:
             event.listen(self._writer, "connect", _prepare_writer)
         else:
             self._lock_path = None
-            self._engine = create_engine(parsed, pool_size=READERS, max_overflow=READERS)
+            patience = {name: value for name, value in PATIENCE.items() if name not in parsed.query}
+            self._engine = create_engine(parsed, pool_size=READERS, max_overflow=READERS, connect_args=patience)
             self._writer = self._engine
 
     @contextmanager

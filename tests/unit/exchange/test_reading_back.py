@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import ipaddress
 from typing import Any
 
 import msgspec
@@ -455,6 +456,36 @@ def test_ten_thousand_values_and_no_more(store: Store) -> None:
         store.exchange.look_up(a, ["198.51.100.1"] * 10_001)
 
 
+def test_what_a_look_up_answers_is_bounded_and_every_value_gets_its_first(store: Store) -> None:
+    shelf, [a] = people(store, a=Tlp.GREEN)
+    store.bring(a, shelf, *[indicator(n, pattern="[domain-name:value = 'x.example']") for n in range(120)])
+    store.bring(a, shelf, indicator(200, pattern="[domain-name:value = 'y.example']"))
+    answers = store.exchange.look_up(a, ["x.example"] * 5_000 + ["y.example"] * 5_000)
+    assert sum(len(answer.matches) for answer in answers) <= values.MOST_TOGETHER + values.FEW_MATCHES * 10_000
+    assert all(len(answer.matches) >= values.FEW_MATCHES and answer.more for answer in answers[:5_000])
+    assert all(len(answer.matches) == 1 and not answer.more for answer in answers[5_000:])
+    answers = store.exchange.look_up(a, ["x.example"] * 100)
+    assert all(len(answer.matches) == values.MOST_MATCHES and answer.more for answer in answers)
+
+
+@pytest.mark.parametrize("loaded", [values.LOADED, 3])
+def test_addresses_in_networks_of_every_length(store: Store, loaded: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many lengths somebody uses, an address costs as much as the networks that are there."""
+    monkeypatch.setattr(values, "LOADED", loaded)
+    monkeypatch.setattr(values, "AT_ONCE", 500)
+    shelf, [a] = people(store, a=Tlp.GREEN)
+    nets = [f"2001:db8::/{length}" for length in range(1, 129)] + [f"198.51.100.0/{length}" for length in range(8, 33)]
+    nets = [str(ipaddress.ip_network(net, strict=False)) for net in nets]
+    kinds = [("ipv6" if ":" in net else "ipv4", net) for net in nets]
+    store.bring(a, shelf, *[indicator(n, pattern=f"[{k}-addr:value = '{net}']") for n, (k, net) in enumerate(kinds)])
+    texts = [f"2001:db8::{n:x}" for n in range(20)] + [f"198.51.100.{n}" for n in range(20)]
+    alone = [store.exchange.look_up(a, [each])[0] for each in texts]
+    assert store.exchange.look_up(a, texts) == alone
+    assert [match.network for match in alone[20].matches] == [None, *nets[-2:127:-1]]
+    assert len(alone[0].matches) == values.MOST_MATCHES
+    assert alone[0].more
+
+
 def test_a_very_long_url_is_found_by_its_digest(store: Store) -> None:
     shelf, [a] = people(store, a=Tlp.GREEN)
     url = "http://long.example/" + "ä" * 2_000
@@ -492,8 +523,28 @@ def test_words_find_objects_newest_first_and_all_of_them_must_stand(store: Store
     assert found("emotet") == [2, 1]
     assert found("EMOTET drop") == [1]
     assert found("CVE-2026-1") == [3]
+    assert found("école") == found("ecole") == found("ECOLE") == [3]
+    assert found("2026") == [3]
+    assert found("cve 202") == [3]
     assert found("nothing") == []
     assert found("") == [3, 2, 1]
+
+
+def test_words_are_the_same_in_every_script(store: Store) -> None:
+    shelf, [a] = people(store, a=Tlp.GREEN)
+    names = [
+        "کراچی میں حملہ",
+        "ढाका हिन्दी",
+        "Größe 5G",
+        "198.51.100.7:8080",
+        "1e5 -17 3.14",
+        "x" * 3_000,
+        "ｆｕｌｌ　ｗｉｄｔｈ",
+    ]
+    store.bring(a, shelf, *[indicator(n, name=name) for n, name in enumerate(names)])
+    asked = ["کراچی", "हिन्दी", "grösse 5g", "198.51.100.7", "-17", "x" * 150, "full width"]
+    for number, words in enumerate(asked):
+        assert ref("indicator", number) in [hit.id for hit in find(store, a, words).hits], words
 
 
 @pytest.mark.parametrize(

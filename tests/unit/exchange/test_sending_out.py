@@ -231,6 +231,16 @@ def test_the_etag_changes_when_an_author_hides_what_was_open(desk: Desk) -> None
     assert desk.prepare(desk.b).etag == after.etag
 
 
+@pytest.mark.parametrize("form", ["rpz", "nftables", "stix"])
+def test_what_is_hidden_moves_no_serial(desk: Desk, form: str) -> None:
+    """The serial of a zone is a time: that of the newest thing which its reader may see."""
+    desk.store.bring(desk.a, desk.shelf, domain(1))
+    before = b"".join(desk.prepare(desk.b, form).chunks())
+    desk.store.tick(DAY // 24)
+    desk.store.bring(desk.a, desk.shelf, domain(2, labels=["tlp:red"]))
+    assert b"".join(desk.prepare(desk.b, form).chunks()) == before
+
+
 def test_what_runs_out_is_felt_also_where_the_dates_given_out_run_ahead(desk: Desk) -> None:
     store = desk.store
     store.bring(desk.a, desk.shelf, domain(1, valid_until=render(START + 5)), *[domain(n) for n in range(2, 50)])

@@ -183,6 +183,25 @@ def test_collections_say_what_a_token_may(door: Door) -> None:
     assert door.get("/collections", door.token("stranger"))["collections"] == []
 
 
+def test_a_collection_is_as_old_as_what_is_seen_of_it(door: Door) -> None:
+    """Or whoever sees little would know to the microsecond when something hidden came."""
+    writer, reader = door.reader("writer", Tlp.AMBER, "rw"), door.reader("reader")
+
+    def newest(secret: str) -> str | None:
+        found: str | None = door.get("/collections", secret)["collections"][0]["last_added"]
+        return found
+
+    door.add(writer, indicator(1, tlp=Tlp.AMBER))
+    assert newest(reader) is None
+    assert newest(writer) is not None
+    door.add(writer, indicator(2))
+    seen = newest(reader)
+    door.store.tick()
+    door.add(writer, indicator(3, tlp=Tlp.AMBER))
+    assert seen == newest(reader) != newest(writer)
+    assert newest(door.reader("mute", Tlp.AMBER, "w")) is None
+
+
 def test_too_many_collections_at_once_are_refused(door: Door) -> None:
     with door.store.database.writing() as connection:
         from sanjha.exchange.collections import create_collection

@@ -217,6 +217,35 @@ def test_silence_is_filled_and_moves_the_place(door: Door, monkeypatch: pytest.M
     run(work)
 
 
+def test_what_is_hidden_moves_no_place(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "HEARTBEAT", 0.05)
+    writer, reader = door.reader("writer", Tlp.AMBER, "rw"), door.reader("reader")
+    door.add(writer, indicator(1))
+
+    async def places(last: str = "") -> list[str]:
+        follower = await Follower(door, reader, "from=now", last).open("reader")
+        for number in range(2, 5):
+            await asyncio.to_thread(door.add, writer, indicator(100 * len(told) + number, tlp=Tlp.AMBER))
+            for _ in range(6):
+                assert await follower.next() == []
+                told.append(follower.place)
+        await asyncio.to_thread(door.add, writer, indicator(100 * len(told)))
+        while not await follower.next():
+            pass
+        await follower.close()
+        return [follower.place]
+
+    told: list[str] = []
+
+    async def work() -> None:
+        (place,) = await places()
+        assert set(told) == {""}
+        await places(place)
+        assert set(told) == {""}
+
+    run(work)
+
+
 def test_a_revoked_token_ends_it(door: Door) -> None:
     reader = door.reader("reader")
 

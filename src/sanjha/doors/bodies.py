@@ -21,6 +21,8 @@ LEAST_SPEED: Final = 500
 #: Bytes of bodies that one process holds at once; room for at least ``LARGEST_AT_ONCE`` of the largest.
 ROOM: Final = 128 * 1024 * 1024
 LARGEST_AT_ONCE: Final = 2
+#: A body is for one object in so many bytes; a real one is larger, a shelf full of empty ones costs more than it weighs.
+LEAST_OBJECT: Final = 64
 
 
 class ContentTooLarge(HTTPException):

@@ -97,7 +97,9 @@ class Exchange:
         """Takes objects in from a token. Raises ``Forbidden`` without the right to write."""
         require(actor, Action.WRITE_OBJECTS, collection.pk)
         sender = self.sender(actor, collection.pk, SourceKind.TOKEN, actor.name)
-        return receive(self.database, collection.pk, objects, sender, self.now, bundle_spec=bundle_spec, last=last)
+        return receive(
+            self.database, collection.pk, objects, sender, self.now, bundle_spec=bundle_spec, last=last, patient=False
+        )
 
     def delete(
         self, actor: Actor, collection: Collection, object_id: str, versions: Versions | None, specs: tuple[int, ...]

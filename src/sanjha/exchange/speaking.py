@@ -43,7 +43,7 @@ _opinion: Final = msgspec.json.Decoder(_Opinion).decode
 
 
 class Speaking:
-    """Statements of those who ask. ``node`` is the node's id, of which the authors' ids are made."""
+    """Statements of those who ask. ``node``, which nobody else knows, is what the authors' ids are made of."""
 
     def __init__(self, exchange: Exchange, node: str) -> None:
         self._exchange = exchange

@@ -161,11 +161,13 @@ class Subscriptions:
 
     # -- delivering ----------------------------------------------------------------------------------------------------
 
-    def due(self) -> list[int]:
-        """Subscriptions whose turn it is."""
+    def due(self) -> list[tuple[int, int]]:
+        """(subscription, token) of those whose turn it is, the one that was served least lately first."""
         with self._database.reading() as connection:
-            query = select(SUBSCRIPTION.c.pk).where(SUBSCRIPTION.c.next_run <= self._exchange.now())
-            return list(connection.execute(query.order_by(SUBSCRIPTION.c.next_run)).scalars())
+            query = select(SUBSCRIPTION.c.pk, SUBSCRIPTION.c.token).where(
+                SUBSCRIPTION.c.next_run <= self._exchange.now()
+            )
+            return [(row.pk, row.token) for row in connection.execute(query.order_by(SUBSCRIPTION.c.next_run))]
 
     def deliver(self, pk: int, post: Post) -> bool:
         """Delivers the next batch of one subscription; whether there may be more to deliver at once."""

@@ -61,7 +61,8 @@ def build(node: Node) -> Litestar:
         credentials=node.credentials,
         quota=quota,
         cursors=node.cursors,
-        speaking=Speaking(node.exchange, node.key.id),
+        # A secret, not the public id: whoever knew another organisation's identity beforehand could post it first, as theirs.
+        speaking=Speaking(node.exchange, node.key.secret("identities").hex()),
         warnings=warnings,
         exports=Exports(node.exchange, warnings, node.title, node.key.id),
         trees=Trees(node.folder / RENDERINGS, node.now),

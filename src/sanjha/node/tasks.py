@@ -5,6 +5,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final, NamedTuple
 
 from sanjha.errors import SanjhaError, Unavailable
@@ -16,6 +17,7 @@ from sanjha.ids import new_uuid
 from sanjha.node.adapters.egress import Egress
 from sanjha.node.assembly import Node
 from sanjha.node.following import Following, is_live
+from sanjha.node.lanes import Lanes
 from sanjha.storage import leases
 
 _LOG: Final = logging.getLogger("sanjha.tasks")
@@ -24,7 +26,7 @@ LEASE: Final = 60 * SECOND  #: a dead process's tasks move on after this
 DELIVERY_SECONDS: Final = 20.0  #: a webhook's receiver has so long
 ANSWER_BYTES: Final = 64 * 1024  #: of a webhook's answer that are read
 EAR_SECONDS: Final = 45.0  #: a peer's stream that is silent for three of its heartbeats is gone
-BATCHES_A_TURN: Final = 20  #: then other subscriptions, feeds and collections have their turn
+BATCHES_A_TURN: Final = 20  #: then other subscriptions have their turn
 
 
 class Task(NamedTuple):
@@ -47,6 +49,9 @@ class Tasks:
         self._stop = threading.Event()
         self._ears = Egress(tuple(node.config.allow_private), read_timeout=EAR_SECONDS)
         self.following = Following(node, feeds, self._ears.fetch)
+        self.deliveries = Lanes(
+            "webhooks"
+        )  # one a token: a receiver that is slow keeps only its own subscriber waiting
         self._threads = [
             threading.Thread(target=self._loop, args=(task,), name=task.name, daemon=True) for task in TASKS
         ]
@@ -62,6 +67,7 @@ class Tasks:
         self.following.stop(self._ears.close)
         for thread in self._threads:
             thread.join(timeout=10)
+        self.deliveries.stop(10)
         for task in TASKS:
             try:
                 leases.give_back(self.node.database, task.name, self._holder)
@@ -105,14 +111,19 @@ class Tasks:
 
 
 def _webhooks(tasks: Tasks) -> bool:
-    more = False
-    for pk in tasks.subscriptions.due():
+    due: dict[int, list[int]] = {}
+    for pk, token in tasks.subscriptions.due():
+        due.setdefault(token, []).append(pk)
+    for token, pks in due.items():
+        tasks.deliveries.run(token, partial(_deliver, tasks, pks))
+    return False
+
+
+def _deliver(tasks: Tasks, pks: list[int]) -> None:
+    for pk in pks:
         for _ in range(BATCHES_A_TURN):
             if tasks.stopping or not tasks.subscriptions.deliver(pk, tasks.post):
                 break
-        else:
-            more = True
-    return more
 
 
 def _feeds(tasks: Tasks) -> bool:

@@ -15,11 +15,12 @@ already. A caller who wants all or nothing reads the file twice: ``check`` first
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 from typing import Final
 
 import msgspec
 
-from sanjha.errors import Malformed
+from sanjha.errors import Malformed, TooLarge
 from sanjha.stix.problems import Problem
 from sanjha.stix.splitting import NESTING, Kind, Stream, depth
 from sanjha.stix.strict import MAX_OBJECT
@@ -27,6 +28,7 @@ from sanjha.stix.strict import MAX_OBJECT
 __all__ = ["NESTING", "Checked", "Envelope", "Kind", "Stream", "check", "split", "stream"]
 
 _HEAD: Final = 2**14  #: bytes around the list of objects that the short way looks at
+COMMAS: Final = 8  #: of an entry, at least, before many commas mean many entries
 _raw_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _raw_names = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _names_objects = re.compile(rb'.*"objects"[ \t\r\n]*:[ \t\r\n]*\Z', re.DOTALL).match
@@ -59,15 +61,21 @@ class Checked(msgspec.Struct):
     warnings: tuple[Problem, ...]
 
 
-def split(body: bytes, *, limit: int = MAX_OBJECT) -> Envelope:
-    """The entries of a body in memory. Raises ``Malformed``; ``TooLarge`` for an entry of more than ``limit`` bytes."""
+def split(body: bytes, *, limit: int = MAX_OBJECT, most: int | None = None) -> Envelope:
+    """The entries of a body in memory. Raises ``Malformed``; ``TooLarge`` for an entry of more than ``limit`` bytes, or for
+    more than ``most`` entries: ten million empty ones fit into a body that is not large.
+    """
     # The short way decodes in C and hands every doubt to the machine, which decides and knows line and column.
-    return _split_fast(body, limit) or _split(body, limit)
+    if most is not None and (body.count(b"{") > most or body.count(b",") > COMMAS * most):
+        return _split(body, limit, most)
+    return _split_fast(body, limit) or _split(body, limit, most)
 
 
-def _split(body: bytes, limit: int) -> Envelope:
+def _split(body: bytes, limit: int, most: int | None = None) -> Envelope:
     source = Stream((body,), limit=limit)
-    objects = list(source)
+    objects = list(source if most is None else islice(source, most + 1))
+    if most is not None and len(objects) > most:
+        raise TooLarge(f"more than {most:,} objects at once: send them in several parts", rule="bundle.objects")
     return Envelope(source.kind, objects, source.id, source.spec, source.more, source.next, tuple(source.warnings))
 
 

@@ -73,12 +73,15 @@ class Reading(msgspec.Struct, gc=False):
     warnings: tuple[Problem, ...]
 
 
-def read(raw: bytes, *, bundle_spec: str | None = None, second_opinion: bool = False) -> Reading | tuple[Problem, ...]:
+def read(
+    raw: bytes, *, bundle_spec: str | None = None, second_opinion: bool = False, brief: bool = False
+) -> Reading | tuple[Problem, ...]:
     """The reading of one object, or all its problems. Never raises.
 
     ``bundle_spec``: the ``spec_version`` of the bundle it came in, if that states one. ``second_opinion``: ask the
     OASIS parser about a pattern that ours refuses (milliseconds each: let a caller stop asking after some). What it
-    accepts is kept with a warning and without values.
+    accepts is kept with a warning and without values. ``brief``: what has a wrong shape is refused without a search for all
+    that is wrong with it, and for what STIX 2.0 would let pass.
 
     1. strict JSON; 2. type and version of STIX; 3. the shape of every property; 4. identifiers; 5. times and their
     order; 6. the rules of the type; 7. markings; 8. values.
@@ -111,6 +114,9 @@ def read(raw: bytes, *, bundle_spec: str | None = None, second_opinion: bool = F
     try:
         item: Any = _convert(tree, shape)  # 3
     except msgspec.ValidationError:
+        if brief:
+            report.problem("$", section, "shape", "has a wrong shape, as many others here", "correct the first ones")
+            return tuple(report.problems)
         item = explain(tree, shape, section, report, loose)
         if item is None:
             return tuple(report.problems)

@@ -306,6 +306,18 @@ def test_one_object_five_thousand_times(store: Store) -> None:
     assert (report.stored, report.duplicates, report.total) == (1, 4_999, 5_000)
 
 
+def test_thousands_of_bad_objects_of_a_token_are_counted_and_the_good_ones_kept(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Explaining what is wrong with an object takes ten times as long as seeing that something is."""
+    monkeypatch.setattr("sanjha.exchange.reception.LISTED", 10)
+    shelf, [a] = people(store, a=Tlp.GREEN)
+    bad = encode({"type": "indicator", "id": "x"})
+    report = store.post(a, shelf, *[bad] * 500, indicator(1), *[bad] * 500)
+    assert (report.stored, report.refused, len(report.problems)) == (1, 1_000, 10)
+    assert report.problems[0].rule != "stix-2.0/shape"
+
+
 def test_ten_thousand_markings_of_one_object(store: Store) -> None:
     shelf, [a] = people(store, a=Tlp.GREEN)
     store.bring(a, shelf, indicator(1, refs=[ref("marking-definition", n) for n in range(10_000)]))

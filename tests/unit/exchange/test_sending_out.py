@@ -385,7 +385,7 @@ class Hooks:
 
     def run(self) -> None:
         """What the node's task does at this time."""
-        for pk in self.node.due():
+        for pk, _ in self.node.due():
             while self.node.deliver(pk, self.receiver):
                 pass
 

@@ -230,3 +230,16 @@ def test_a_malformed_file_is_refused_with_its_line(path: Path) -> None:
     body = path.read_bytes()
     with pytest.raises(Malformed, match=r"^line \d+, column \d+: trailing comma"):
         check(in_chunks(body, 65_536))
+
+
+@pytest.mark.parametrize("entry", [b"{}", b"1", b'{"type":"x","id":"y"}'])
+def test_a_body_of_very_many_entries_is_refused_early(entry: bytes) -> None:
+    for body in (b"[" + b",".join([entry] * 1_000) + b"]", b'{"objects":[' + b",".join([entry] * 1_000) + b"]}"):
+        assert len(split(body, most=1_000).objects) == 1_000
+        with pytest.raises(TooLarge, match="more than 50 objects"):
+            split(body, most=50)
+
+
+def test_braces_and_commas_within_are_no_entries() -> None:
+    body = b'{"objects":[{"a":[' + b",".join([b"{}"] * 1_000) + b"]}]}"
+    assert len(split(body, most=10).objects) == 1

@@ -404,6 +404,13 @@ def test_a_second_opinion_keeps_what_only_the_oasis_parser_reads(monkeypatch: py
     assert ("$.pattern", "9/pattern") in rules({**item, "pattern": "rubbish"}, second_opinion=True)
 
 
+def test_in_a_hurry_only_what_is_sound_at_first_sight_is_read() -> None:
+    assert isinstance(read(encode(INDICATOR), brief=True), Reading)
+    found = read(encode({**OLD[0], "confidence": "High"}), brief=True)  # 2.0 would let it pass
+    assert isinstance(found, tuple)
+    assert [problem.rule for problem in found] == ["stix-2.0/shape"]
+
+
 # Markings.
 
 

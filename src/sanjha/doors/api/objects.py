@@ -22,6 +22,7 @@ from sanjha.doors.api.fields import (
     where,
 )
 from sanjha.doors.api.services import Services
+from sanjha.doors.bodies import LEAST_OBJECT
 from sanjha.errors import NotFound
 from sanjha.exchange.pages import Filter
 from sanjha.exchange.provenance import Claim, Version, variants, versions
@@ -216,7 +217,7 @@ def declare(table: Table, services: Services) -> None:
         Good objects are kept and bad ones are listed, with the place, the rule and what to do. What is held already is a
         duplicate; other bytes for an id and version that are held are kept beside them as a variant."""
         found, _ = exchange.collection(asked.actor, asked.query.collection)
-        envelope = split(asked.body)
+        envelope = split(asked.body, most=services.max_content_length // LEAST_OBJECT)
         return _told(exchange.add(asked.actor, found, envelope.objects, bundle_spec=envelope.spec))
 
     @table.operation(

@@ -17,7 +17,7 @@ from litestar.types import ASGIApp
 from sanjha.access.actions import Action
 from sanjha.access.credentials import Credentials
 from sanjha.access.policy import Actor, require
-from sanjha.doors.bodies import UnsupportedMediaType, is_plain, reading_body
+from sanjha.doors.bodies import LEAST_OBJECT, UnsupportedMediaType, is_plain, reading_body
 from sanjha.doors.identity import admit
 from sanjha.doors.quota import Quota
 from sanjha.doors.taxii import resources
@@ -178,7 +178,8 @@ def taxii_router(
     async def add_objects(request: Asked, root: str, name: str) -> ASGIApp:
         actor, found = await in_thread(admitted, request, root, name)
         async with reading_body(request, settings.max_content_length, "post it in smaller envelopes") as body:
-            return _answer(await in_thread(_take_in, exchange, actor, found, body), 202)
+            most = settings.max_content_length // LEAST_OBJECT
+            return _answer(await in_thread(_take_in, exchange, actor, found, body, most), 202)
 
     def remove(request: Asked, root: str, name: str, object_id: str) -> ASGIApp:
         actor = actor_of(request, root)
@@ -202,9 +203,9 @@ def taxii_router(
     )  # fmt: skip
 
 
-def _take_in(exchange: Exchange, actor: Actor, collection: Collection, body: bytes) -> bytes:
+def _take_in(exchange: Exchange, actor: Actor, collection: Collection, body: bytes, most: int) -> bytes:
     try:
-        envelope = split(body)
+        envelope = split(body, most=most)
     except TooLarge as error:  # too deep, too many: 413 is for bodies over max_content_length and nothing else (5.5)
         raise Malformed(error.public, **error.facts) from None
     if envelope.kind not in ("envelope", "bundle"):

@@ -16,7 +16,7 @@ from sanjha.exchange.collections import Collection
 from sanjha.exchange.exports import Exports, Wish
 from sanjha.exchange.pages import Entry, Filter, Versions
 from sanjha.exchange.rules import SourceKind, may_see
-from sanjha.exchange.stream import follow
+from sanjha.exchange.stream import Position, follow
 from sanjha.exchange.warnings import Warnings
 from sanjha.stix.markings import Tlp
 from tests.property.exchange_model import Asker, Shelf, everything
@@ -116,6 +116,8 @@ class ExchangeMachine(RuleBasedStateMachine):
         self.closing = contextlib.ExitStack()
         self.store = self.opened()
         self.people: dict[str, Actor] = {}
+        self.followed: dict[str, tuple[Position, dict[Any, tuple[int, bytes]]]] = {}
+        self.forked: set[str] = set()
 
     def opened(self) -> Store:
         """An empty store; another engine has another."""
@@ -177,6 +179,16 @@ class ExchangeMachine(RuleBasedStateMachine):
         got = self.store.bring(self.people[name], self.shelves[place], *batch, kind=kind)
         said = [(outcome.result, outcome.reason) for outcome in got]
         assert said == self.models[place].bring(self.asker(name, kind.value), batch)
+        self.forked |= {row.read.id for model in self.models for row in model.rows if row.strand}
+
+    @rule(
+        name=st.sampled_from(["amber", "green"]),
+        number=st.integers(1, 2),
+        story=st.lists(st.tuples(VERSIONS, st.sampled_from([Tlp.GREEN, Tlp.AMBER])), min_size=1, max_size=3),
+    )
+    def revise(self, name: str, number: int, story: list[tuple[int, Tlp]]) -> None:
+        """Versions of one object that open and close, and guesses at what somebody else has of it."""
+        self.post(name, [Thing("new", number, version, tlp) for version, tlp in story], 0, 1)
 
     @rule(
         name=st.sampled_from(["amber", "amber-too", "green", "clear", "owner"]),
@@ -214,6 +226,34 @@ class ExchangeMachine(RuleBasedStateMachine):
             assert len(page.entries) == limit
             after = page.entries[-1].date_added
         assert pieces == whole
+
+    @rule(name=st.sampled_from(["amber", "green", "clear"]), most=st.sampled_from([1, 3, 500]))
+    def follow(self, name: str, most: int) -> None:
+        """Who follows the stream has what they see, object for object.
+
+        But for ids of which there are several histories: when one goes, the other shows, and has its old date.
+        """
+        view, _ = self.store.exchange.window(self.people[name], Action.FOLLOW_STREAM)
+        position, mirror = self.followed.setdefault(name, ({}, {}))
+        while True:
+            events, after = follow(self.store.database, view, position, most=most)
+            for event in events:
+                key = (event.collection, event.id)
+                if event.raw is not None:
+                    mirror[key] = (event.version, event.raw)
+                elif key in mirror and mirror[key][0] == event.version:
+                    del mirror[key]
+            position = after
+            if not events:
+                break
+        self.followed[name] = (position, mirror)
+        for shelf, model in zip(self.shelves, self.models, strict=True):
+            forked = {row.read.id for row in model.rows if row.strand} | self.forked
+            self.forked |= forked
+            current = [row for row in model.visible(self.asker(name)) if model.rank(row) == 2]
+            expected = {row.read.id: row.read.raw for row in current if row.read.id not in forked}
+            has = {key[1]: raw for key, (_, raw) in mirror.items() if key[0] == shelf.pk and key[1] not in forked}
+            assert has == expected, (name, everything(model))
 
     @rule()
     def look_up(self) -> None:

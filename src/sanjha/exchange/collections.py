@@ -74,6 +74,10 @@ def find_collection(connection: Connection, name: str) -> Collection:
         hits = [collection for collection in found if getattr(collection, attribute) == name]
         if len(hits) == 1:
             return hits[0]
+        if hits:
+            raise NotFound(
+                f"{len(hits)} collections have the title {name!r}: name one by its id (sanjha collection list)"
+            )
     raise NotFound(f"no collection has the id, alias or title {name!r}; see: sanjha collection list")
 
 

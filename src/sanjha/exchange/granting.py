@@ -33,6 +33,7 @@ def make_token(
     organisation: str | None = None,
     audience: Audience | None = None,
     expires: int | None = None,
+    certificate: bytes | None = None,
 ) -> str:
     """The secret of a new token. Without ``organisation`` an administrator's belongs to the maker's own organisation, and
     any other to one of its own name, a member's unless ``audience`` says otherwise.
@@ -51,7 +52,9 @@ def make_token(
         Grant(find_collection(connection, each.collection).pk, each.may_read, each.may_write, int(each.ceiling))
         for each in rights
     ]
-    return create_token(connection, name, owner, now, grants=grants, admin=admin, expires=expires)
+    return create_token(
+        connection, name, owner, now, grants=grants, admin=admin, expires=expires, certificate=certificate
+    )
 
 
 def _audience_of(connection: Connection, organisation: str | None) -> Audience | None:

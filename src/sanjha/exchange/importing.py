@@ -66,7 +66,10 @@ def kind_of(name: str, head: bytes) -> Kind:
     if text_head[:1] in (b"{", b"["):
         misp, stix = _first(text_head, b'"Event"', b'"response"'), _first(text_head, b'"spec_version"', b'"objects"')
         return "misp" if misp < stix else "stix"
-    return "csv" if name.lower().removesuffix(".gz").endswith((".csv", ".tsv")) else "list"
+    plain = name.lower().removesuffix(".gz")
+    if plain.endswith(".json"):
+        return "stix"  # it says where it is no JSON; as a list of values it would be read line by line
+    return "csv" if plain.endswith((".csv", ".tsv")) else "list"
 
 
 def _first(head: bytes, *names: bytes) -> int:

@@ -115,7 +115,8 @@ def _matching(database: Database, view: Window, wanted: Filter, parameters: dict
         conditions.append(database.among("o.id", "ids"))
         parameters["ids"] = database.listed(wanted.ids)
     if len(wanted.types) == 1:
-        conditions.append("o.type = :type")
+        # Where ids are named they decide: SQLite would rather read all of that type.
+        conditions.append("+o.type = :type" if wanted.ids and database.kind == "sqlite" else "o.type = :type")
         parameters["type"] = wanted.types[0]
     elif wanted.types:
         # Read in the order of adding and filter, rather than gather every object of each type and sort.

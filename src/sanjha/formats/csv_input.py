@@ -18,7 +18,7 @@ import msgspec
 
 from sanjha.errors import Malformed
 from sanjha.formats.csv_export import FORMULA_STARTS
-from sanjha.formats.csv_mapping import RECOGNISE, Column, Mapping
+from sanjha.formats.csv_mapping import RECOGNISE, Column, Mapping, kinds_of
 from sanjha.formats.csv_records import Fault, Record, records
 from sanjha.stix import markings, timestamps
 from sanjha.stix.problems import Problem, quote
@@ -128,13 +128,17 @@ class _Reader:
         text = self._cell(record, "value")
         if not text:
             raise Malformed("the value is empty")
-        kind = self._cell(record, "kind").lower() or self._mapping.kind
-        if kind == RECOGNISE:
-            found = recognise(text)
-            if found is None:
-                raise Malformed(f"{quote(text)} is no value that we know: name its kind in the mapping")
-            return found
-        return canonical(kind, text)
+        word = self._cell(record, "kind")
+        kinds = kinds_of(word) if word else (self._mapping.kind,)
+        if not kinds:
+            raise Malformed(f"{quote(word)} is no kind of value that we know: write ip, domain, url, email, sha256 …")
+        if kinds != (RECOGNISE,) and len(kinds) == 1:
+            return canonical(kinds[0], text)
+        found = recognise(text)
+        if found is None or (word and found.kind not in kinds):
+            what = f"no {word.lower()}" if word else "no value that we know: name its kind in the mapping"
+            raise Malformed(f"{quote(text)} is {what}")
+        return found
 
     def _read(self, record: Record, meaning: str, reader: Callable[[str], _Read]) -> _Read | None:
         text = self._cell(record, meaning)

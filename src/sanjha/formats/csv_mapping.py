@@ -2,13 +2,14 @@
 
 import re
 import uuid
+from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
 
 from sanjha.errors import Malformed
 from sanjha.stix import markings
-from sanjha.stix.values import KINDS
+from sanjha.stix.values import HASH_LENGTHS, KINDS, hash_kind
 
 Column = int | str  #: a place counted from 0, or a name in the header line
 
@@ -16,6 +17,31 @@ RECOGNISE: Final = "recognise"
 DELIMITERS: Final = ",;|\t "
 _NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "sanjha/csv")
 _NAME: Final = re.compile(r"\S(?:.{0,98}\S)?")
+_ADDRESSES: Final = ("ipv4", "ipv6", "cidr")
+_HASHES: Final = (*HASH_LENGTHS, "ssdeep", "tlsh")
+#: What files call the kinds, beside our own words: MISP's attribute types, STIX's object types, common column contents.
+_WORDS: Final[dict[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("ip", "ip-src", "ip-dst", "ip-addr", "ip-address", "address"), _ADDRESSES),
+    **dict.fromkeys(("network", "netblock", "subnet", "ip-range"), ("cidr", "ipv4", "ipv6")),
+    **dict.fromkeys(("ip4", "ipv4-addr", "ipv4-address"), ("ipv4",)),
+    **dict.fromkeys(("ip6", "ipv6-addr", "ipv6-address"), ("ipv6",)),
+    **dict.fromkeys(("hostname", "host", "fqdn", "domain-name", "dns"), ("domain",)),
+    **dict.fromkeys(("uri", "link"), ("url",)),
+    **dict.fromkeys(("e-mail", "mail", "email-addr", "email-address", "email-src", "email-dst"), ("email",)),
+    **dict.fromkeys(("hash", "file-hash", "filehash", "checksum"), _HASHES),
+    "filename": ("file-name",),
+    **dict.fromkeys(("mac-addr", "mac-address"), ("mac",)),
+    **dict.fromkeys(("as", "as-number", "autonomous-system"), ("asn",)),
+    "file": (*_HASHES, "file-name"),
+}
+
+
+@lru_cache(maxsize=256)
+def kinds_of(word: str) -> tuple[str, ...]:
+    """What a file's word for a kind can mean; nothing where it is no word for one."""
+    plain = word.strip().lower().replace("_", "-").replace(" ", "-")
+    named = hash_kind(plain.removeprefix("filehash-"))
+    return (named,) if named in KINDS else _WORDS.get(plain, ())
 
 
 class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

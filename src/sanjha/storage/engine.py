@@ -129,10 +129,12 @@ class Database:
     def each(self, table: str, name: str, key: str) -> str:
         """SQL that joins the one row of ``table`` (as ``name``) with ``key`` for each row before it, by its key.
 
-        PostgreSQL is kept from other plans: before its first statistics it prefers to read a whole table for every row.
+        The engines are kept from other plans: without statistics they like to begin with a whole collection or table.
         """
         if self.kind == "sqlite":
-            return f" JOIN {table} {name} ON {name}.{key}"
+            return (
+                f" CROSS JOIN {table} {name} ON {name}.{key}"  # in this order (sqlite.org/optoverview.html#crossjoin)
+            )
         return f" CROSS JOIN LATERAL (SELECT * FROM {table} WHERE {table}.{key} OFFSET 0) {name}"
 
     def listed(self, values: Iterable[str] | Iterable[int]) -> Any:

@@ -20,7 +20,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tests.peers.conformance",
         description="Checks a TAXII 2.1 server against the standard. Exit codes: 0 no MUST or SHOULD fault, "
-        "1 faults, 2 wrong use. It adds some 200 objects to the collection.",
+        "1 faults, 2 wrong use. It adds some 200 objects to the collection, more without --spare.",
     )
     add = parser.add_argument
     add("--api-root", help="URL of the API root")

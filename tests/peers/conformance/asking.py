@@ -133,7 +133,7 @@ class Server:
         parts = urlsplit(self.root)
         self.host = f"{parts.scheme}://{parts.netloc}"
         self.broken: dict[str, list[str]] = defaultdict(list)
-        self.count = 0
+        self.count = self.posts = 0
         self._tokens = {
             "second": target.second_token,
             "reader": target.reader_token,
@@ -204,6 +204,7 @@ class Server:
             shown = shown[:_SHOWN] + "…"
         answer = Answer(f"{method} {shown}", reply.status_code, reply.headers, reply.content, taken, reply.http_version)
         self.count += 1
+        self.posts += method == "POST"
         if not outside:
             for rule, got in lint(answer, method, urlsplit(url).path).items():
                 self.broken[rule].append(f"{answer.asked.replace(self.target.collection, '…')}: {got}")

@@ -159,6 +159,9 @@ def test_no_moments(text: str) -> None:
         (b",", "line 2, value", "csv/value"),
         (b"1.2.3.4,martian kind", "line 2, value", "csv/value"),
         (b"1.2.3.4,domain", "line 2, value", "csv/value"),
+        (b"1.2.3.4,hash", "line 2, value", "csv/value"),
+        (b"evil.example,ip", "line 2, value", "csv/value"),
+        (b"1.2.3.4,sha-9", "line 2, value", "csv/value"),
         (b"192.0.2.1,,n,t,l,101", "line 2, confidence", "csv/confidence"),
         (b"192.0.2.1,,n,t,l,-1", "line 2, confidence", "csv/confidence"),
         (b"192.0.2.1,,n,t,l,,soon", "line 2, valid_from", "csv/valid_from"),
@@ -180,6 +183,31 @@ def test_a_bad_row_is_reported_with_its_line_and_the_next_is_read(row: bytes, pa
         assert problem.message
         assert problem.remedy
         assert good["name"] == "192.0.2.9"
+
+
+@pytest.mark.parametrize(
+    ("value", "word", "pattern"),
+    [
+        ("192.0.2[.]1", "ip", "[ipv4-addr:value = '192.0.2.1']"),
+        ("2001:db8::1", "IP-dst", "[ipv6-addr:value = '2001:db8::1']"),
+        ("192.0.2.0/24", "ip", "[ipv4-addr:value = '192.0.2.0/24']"),
+        ("192.0.2.1", "ipv4-addr", "[ipv4-addr:value = '192.0.2.1']"),
+        ("evil.example", "Hostname", "[domain-name:value = 'evil.example']"),
+        ("a@evil.example", "email-src", "[email-addr:value = 'a@evil.example']"),
+        ("A" * 64, "SHA-256", f"[file:hashes.'SHA-256' = '{'a' * 64}']"),
+        ("a" * 32, "FileHash-MD5", f"[file:hashes.MD5 = '{'a' * 32}']"),
+        ("a" * 40, "hash", f"[file:hashes.'SHA-1' = '{'a' * 40}']"),
+        ("setup.exe", "file", "[file:name = 'setup.exe']"),
+    ],
+)
+def test_other_peoples_words_for_kinds_are_read(value: str, word: str, pattern: str) -> None:
+    (found,) = run(HEADER + f"{value},{word}\n".encode(), FULL)
+    assert found["pattern"] == pattern
+
+
+def test_a_kind_that_nobody_knows_is_never_taken_for_a_hash() -> None:
+    (problem,) = run(HEADER + b"192.0.2.1,actor\n", FULL)
+    assert "'actor' is no kind of value that we know" in problem.message
 
 
 def test_a_quote_never_closed_costs_its_line_only() -> None:

@@ -15,12 +15,16 @@ _STEP = 4
 
 
 def field(s: Session) -> tuple[Place, str, list[Json]]:
-    """One envelope of objects, alone after a mark; made once and used by all checks on paging."""
+    """One envelope of objects, alone after a mark. Made once, where the checks on paging have a spare collection to themselves;
+    in a collection that others add to, again when something was posted meanwhile.
+    """
+    place = s.yard("paging")
+    if "paging" in s.notes and place is s.main and s.notes["posts"] != s.server.posts:
+        del s.notes["paging"]
     if "paging" not in s.notes:
-        place = s.yard("paging")
         mark, posted = s.mark(place), s.samples.many(_MANY)
         s.store(posted, place)
-        s.notes["paging"] = (place, mark, posted)
+        s.notes["paging"], s.notes["posts"] = (place, mark, posted), s.server.posts
     found: tuple[Place, str, list[Json]] = s.notes["paging"]
     return found
 

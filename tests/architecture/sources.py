@@ -10,7 +10,7 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).resolve().parents[2]
 SRC: Final = ROOT / "src"
 
-_MADE = frozenset({".git", ".local", ".venv", "__pycache__", "node_modules", "dist"})
+_MADE = frozenset({".git", ".hypothesis", ".local", ".venv", "__pycache__", "node_modules", "dist"})
 _TEXT = frozenset({"", ".cfg", ".in", ".ini", ".json", ".mako", ".md", ".py", ".sh", ".sql", ".toml", ".txt", ".yaml"})
 
 

@@ -98,6 +98,12 @@ def allows(actor: Actor, action: Action, collection: int | None = None) -> bool:
 def require(actor: Actor, action: Action, collection: int | None = None) -> None:
     """Raises ``Forbidden`` where ``allows`` says no."""
     if not allows(actor, action, collection):
+        if action in _ADMINISTRATOR:
+            raise Forbidden(
+                f"only an administrator's token may do that ({action}): sanjha token create --admin",
+                rule=f"access.{action}",
+                actor=actor.name,
+            )
         raise Forbidden(
             f"this token may not do that ({action}); an administrator can grant it: sanjha token create --grant …",
             rule=f"access.{action}",

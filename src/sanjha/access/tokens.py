@@ -91,8 +91,12 @@ def create_token(
         raise WrongUse(
             "a token's name has 1 to 64 letters, digits, '.', '_', '@' or '-', and begins with a letter or digit"
         )
-    if connection.execute(select(TOKEN.c.pk).where(TOKEN.c.name == name)).first():
-        raise Conflict(f"there is a token named {name!r} already; revoke it or take another name")
+    held = connection.execute(select(TOKEN.c.revoked).where(TOKEN.c.name == name)).first()
+    if held is not None:
+        was = "was" if held.revoked is not None else "is"
+        raise Conflict(
+            f"there {was} a token named {name!r} already, and no name is given twice: take another, like {name[:60]}-2"
+        )
     secret = PREFIX + secrets.token_urlsafe(32) if certificate is None else ""
     digest = _digest(secret) if certificate is None else hashlib.sha256(certificate).digest()
     if connection.execute(select(TOKEN.c.pk).where(TOKEN.c.digest == digest)).first():
@@ -112,7 +116,7 @@ def revoke_token(connection: Connection, name: str, now: int) -> None:
     """Ends a token for good; raises ``NotFound`` when there is none of that name in force."""
     done = connection.execute(update(TOKEN).where(TOKEN.c.name == name, TOKEN.c.revoked.is_(None)).values(revoked=now))
     if not done.rowcount:
-        raise NotFound(f"no token in force is named {name!r}")
+        raise NotFound(f"no token in force is named {name!r}; see: sanjha token list")
 
 
 def drop_grants(connection: Connection, collection: int) -> None:

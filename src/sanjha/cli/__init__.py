@@ -19,6 +19,17 @@ __all__ = ["commands", "main"]
 
 DEBUG: Final = "SANJHA_DEBUG"
 
+#: What SQLite and PostgreSQL say, and what a person can do about it.
+_REMEDIES: Final = (
+    (("CorruptError", "NotADBError"), "the file is damaged, restore a backup"),
+    (
+        ("ReadOnlyError", "CantOpenError"),
+        "this user may not write in the node's folder: run it as the user who made the node",
+    ),
+    (("FullError",), "the disk is full, make room on it"),
+    (("connection failed",), "is PostgreSQL running there, and are the user and the password in the URL right?"),
+)
+
 
 def main(arguments: list[str] | None = None) -> None:
     """The program: every error is a sentence on standard error, and an exit code."""
@@ -51,7 +62,7 @@ def _run(arguments: list[str] | None) -> int:
         click.echo("stopped", err=True)
         return EXIT_INTERRUPTED
     except SanjhaError as error:
-        click.echo(f"sanjha: {error.public}{_cause(error)}", err=True)
+        click.echo(f"sanjha: {_sentence(error)}", err=True)
         _trace()
         return code_of(error)
     except BrokenPipeError:
@@ -75,12 +86,15 @@ def _explained(error: Exception) -> str:
     return f"internal error {secrets.token_hex(4)} ({type(error).__name__}): this is a fault of the program{again}"
 
 
-def _cause(error: SanjhaError) -> str:
-    """Whoever may run commands on the node may know what the store said, too."""
-    cause = str(error.facts.get("cause") or "").partition("\n")[0]
-    if "CorruptError" in cause or "NotADBError" in cause:
-        return f" ({cause}): the file is damaged, restore a backup"
-    return f" ({cause[:200]})" if cause else ""
+def _sentence(error: SanjhaError) -> str:
+    """Whoever may run commands on the node may know what the store said, too, and what it means."""
+    cause = str(error.facts.get("cause") or "").partition("\n")[0][:200]
+    if not cause:
+        return error.public
+    for words, remedy in _REMEDIES:
+        if any(word in cause for word in words):
+            return f"{error.public.partition(';')[0]} ({cause}): {remedy}"
+    return f"{error.public} ({cause})"
 
 
 def _trace() -> None:

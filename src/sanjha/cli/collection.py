@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from sanjha.cli.outcome import folder_argument, json_option, tell
+from sanjha.cli.outcome import folder_argument, json_option, tabulated, tell
 from sanjha.errors import WrongUse
 from sanjha.exchange import collections
 from sanjha.node.assembly import Node
@@ -53,7 +53,11 @@ def list_(folder: Path, as_json: bool) -> None:
         found = collections.list_collections(connection)
     tell(
         [_shown(each) for each in found],
-        [f"{c.id}  {c.default_tlp.label:17} {c.alias or '':12} {c.title}" for c in found],
+        tabulated(
+            ("ID", "DEFAULT", "ALIAS", "TITLE"),
+            [[c.id, c.default_tlp.label, c.alias or "", c.title] for c in found],
+            nothing="no collections",
+        ),
         as_json=as_json,
     )
 

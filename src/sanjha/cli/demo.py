@@ -25,6 +25,7 @@ def demo(folder: Path | None, once: bool, as_json: bool) -> None:
     try, until Ctrl-C. Everything is on loopback, in a temporary folder unless --folder names one.
     """
     signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, _interrupt)  # a shell starts what it runs in the background without it
     if folder is not None:
         _run(folder, once, as_json)
         return
@@ -37,7 +38,7 @@ def _run(folder: Path, once: bool, as_json: bool) -> None:
     with Demo(folder, (lambda _: None) if as_json else click.echo) as made:
         made.start()
         arrival = made.tell()
-        made.show()
+        made.show(once)
         if as_json:
             tell(
                 {"story": msgspec.to_builtins(arrival), "nodes": msgspec.to_builtins([made.pk, made.lk])},

@@ -14,7 +14,7 @@ import msgspec
 
 from sanjha.access.tokens import actor_named
 from sanjha.cli.collection import tlp_level
-from sanjha.cli.outcome import folder_argument, json_option, tabulated, tell
+from sanjha.cli.outcome import json_option, tabulated, tell
 from sanjha.errors import WrongUse
 from sanjha.exchange.collections import find_collection
 from sanjha.exchange.exports import Export, Exports, Wish
@@ -29,7 +29,9 @@ INCLUDABLE: Final = ("revoked", "expired", "decayed", "listed", "combined")
 
 
 @click.command()
-@folder_argument
+@click.argument(
+    "folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path, resolve_path=True), required=False
+)
 @click.argument("format_name", metavar="FORMAT", required=False)
 @click.option("--list", "list_them", is_flag=True, help="List the formats.")
 @click.option("--collection", "names", multiple=True, metavar="COLLECTION", help="Only this one; again for more.")
@@ -44,7 +46,7 @@ INCLUDABLE: Final = ("revoked", "expired", "decayed", "listed", "combined")
 @click.option("--min-confidence", type=click.IntRange(0, 100), default=0, help="Leave out what is less sure.")
 @json_option
 def export(
-    folder: Path,
+    folder: Path | None,
     format_name: str | None,
     list_them: bool,
     names: tuple[str, ...],
@@ -65,8 +67,8 @@ def export(
     if list_them:
         _list(as_json)
         return
-    if format_name is None:
-        raise WrongUse("which format? see: sanjha export DIR --list")
+    if folder is None or format_name is None:
+        raise click.UsageError("Which node, and which format? The formats: sanjha export --list")
     if as_json and output is None:
         raise WrongUse("--json reports on an export that goes to a file: add --output FILE")
     reasons = frozenset(word.strip() for word in include.split(",") if word.strip())

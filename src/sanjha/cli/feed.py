@@ -8,10 +8,18 @@ import click
 import msgspec
 
 from sanjha.cli.importing import first_collection
-from sanjha.cli.outcome import EXIT_FAILURE, EXIT_SOME_REFUSED, folder_argument, json_option, tabulated, tell
+from sanjha.cli.outcome import (
+    EXIT_FAILURE,
+    EXIT_SOME_REFUSED,
+    folder_argument,
+    json_option,
+    problem_line,
+    tabulated,
+    tell,
+)
 from sanjha.cli.progress import progress
 from sanjha.cli.secret_options import secret_option
-from sanjha.errors import WrongUse
+from sanjha.errors import Malformed, WrongUse
 from sanjha.exchange.collections import list_collections
 from sanjha.exchange.feeds import urls
 from sanjha.exchange.feeds.feed import LIVE_EVERY, MIN_EVERY, Auth, Feed, Kind, Options
@@ -78,7 +86,10 @@ def add(
         raise WrongUse("--remote-collection, --live, --send-back, --type and --all-versions are for TAXII feeds")
     if urlsplit(url).username is not None:
         raise WrongUse("no user or password in the URL: use --user and --password, or --token")
-    urls.parse(url)
+    try:
+        urls.parse(url)
+    except Malformed as error:
+        raise WrongUse(error.public) from None
     options = Options(types=types, versions="all" if all_versions else "last", live=live)
     made = Feed(
         name,
@@ -242,7 +253,7 @@ def _told(name: str, run: Run) -> list[str]:
         + (f"; {run.sent_back:,} sightings sent back" if run.sent_back else "")
     )
     lines += [f"  note: {trouble.message}; {trouble.remedy} [{trouble.rule}]" for trouble in run.troubles[:SHOWN]]
-    lines += [f"  refused {p.id or '-'} {p.path}: {p.message} {p.remedy} [{p.rule}]" for p in report.problems[:SHOWN]]
+    lines += [problem_line("refused", each) for each in report.problems[:SHOWN]]
     if len(report.problems) > SHOWN:
         lines.append(f"  … {len(report.problems) - SHOWN:,} more lines with --json")
     return lines

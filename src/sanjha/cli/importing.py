@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from sanjha.cli.outcome import EXIT_SOME_REFUSED, folder_argument, json_option, tell
+from sanjha.cli.outcome import EXIT_SOME_REFUSED, folder_argument, json_option, problem_line, tell
 from sanjha.cli.progress import progress
 from sanjha.errors import Malformed, WrongUse
 from sanjha.exchange.collections import find_collection
@@ -14,6 +14,7 @@ from sanjha.exchange.mappings import load_mapping
 from sanjha.exchange.reception import Report
 from sanjha.exchange.rules import SourceKind
 from sanjha.node.assembly import Node
+from sanjha.stix.timestamps import render
 
 SHOWN = 20  #: problems that a person is shown; --json has them all
 
@@ -42,6 +43,9 @@ def import_(
     Files may be packed with gzip. A file that is broken is refused whole, with line and column. Of a sound one the good objects
     are kept, and the bad ones listed.
     """
+    for path in files:
+        if not path.is_file():  # a pipe: a bundle is read twice, to refuse a broken one whole
+            raise WrongUse(f"{path} cannot be read twice: write it to a file, and import that")
     documents, lines, some_refused = [], [], False
     with Node(folder) as node:
         with node.database.reading() as connection:
@@ -52,6 +56,8 @@ def import_(
             sender = node.exchange.sender(actor, collection, SourceKind.IMPORT, path.name)
             refusal, report = None, Report()
             try:
+                if not path.stat().st_size:
+                    raise Malformed("the file is empty; was it fetched whole?")
                 with progress(path.name, quiet=as_json) as done:
                     import_chunks(
                         node.database, collection, path.name, open_file(path), sender, node.now, mapping=mapping,
@@ -62,6 +68,7 @@ def import_(
             some_refused = some_refused or refusal is not None or report.refused > 0
             documents.append(_document(path, report, refusal))
             lines += _lines(path, report, refusal)
+    lines += _summary(documents, folder)
     tell({"files": documents}, lines, as_json=as_json)
     if some_refused:
         raise click.exceptions.Exit(EXIT_SOME_REFUSED)
@@ -88,7 +95,10 @@ def _document(path: Path, report: Report, refusal: str | None) -> dict[str, Any]
         "refused": report.refused,
         "losses": report.loss_count,
         "problems": report.problems,
-        "variant_list": [variant._asdict() for variant in report.variants],
+        "variant_list": [
+            {"id": each.id, "version": render(each.version) if each.version else None, "reason": each.reason}
+            for each in report.variants
+        ],
         "loss_list": report.losses,
     }
 
@@ -103,10 +113,22 @@ def _lines(path: Path, report: Report, refusal: str | None) -> list[str]:
             f" {report.refused:,} refused, {report.loss_count:,} losses in conversion"
         )
     for title, problems in (("refused", report.problems), ("lost", report.losses)):
-        for problem in problems[:SHOWN]:
-            lines.append(
-                f"  {title} {problem.id or '-'} {problem.path}: {problem.message} {problem.remedy} [{problem.rule}]"
-            )
+        lines += [problem_line(title, problem) for problem in problems[:SHOWN]]
         if len(problems) > SHOWN:
             lines.append(f"  … {title}: {len(problems) - SHOWN:,} more lines with --json")
+    return lines
+
+
+def _summary(documents: list[dict[str, Any]], folder: Path) -> list[str]:
+    """Of many files what a person would count: which were refused, stands far above otherwise."""
+    lines = []
+    if len(documents) > 1:
+        refused = [each["file"] for each in documents if each["error"]]
+        lines.append(
+            f"{len(documents):,} files: {sum(each['stored'] for each in documents):,} stored,"
+            f" {sum(each['refused'] for each in documents):,} refused, {len(refused):,} files refused whole"
+            + (f": {', '.join(refused[:SHOWN])}" if refused else "")
+        )
+    if any(each["variants"] for each in documents):
+        lines.append(f"What became a variant, and why: sanjha variants {folder}")
     return lines

@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from sanjha.errors import Conflict, NotFound, Refused, SanjhaError, WrongUse
+from sanjha.stix.problems import Problem
 
 EXIT_DONE: Final = 0
 EXIT_SOME_REFUSED: Final = 1
@@ -46,6 +47,13 @@ def tabulated(head: Sequence[str], rows: Sequence[Sequence[str]], *, nothing: st
 def printable(text: str) -> str:
     """Other people's words on a terminal: a control character shows as what it is, and does nothing."""
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def problem_line(title: str, problem: Problem) -> str:
+    """What was wrong with one object or row, where, and what to do."""
+    where = f"{problem.id} {problem.path}" if problem.id else problem.path
+    message = problem.message if problem.message.endswith(".") else f"{problem.message};"
+    return printable(f"  {title} {where}: {message} {problem.remedy} [{problem.rule}]")
 
 
 def tell(document: Any, lines: list[str], *, as_json: bool) -> None:

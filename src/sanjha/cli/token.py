@@ -5,13 +5,15 @@ from pathlib import Path
 import click
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from sqlalchemy import Connection
 
 from sanjha.access import tokens
-from sanjha.access.policy import LEAVES_FOR, Audience, Grant
+from sanjha.access.policy import LEAVES_FOR, Audience
 from sanjha.cli.collection import tlp_level
-from sanjha.cli.outcome import folder_argument, json_option, tell
+from sanjha.cli.outcome import folder_argument, json_option, tabulated, tell
 from sanjha.errors import WrongUse
-from sanjha.exchange.collections import find_collection, list_collections
+from sanjha.exchange.collections import list_collections
+from sanjha.exchange.granting import Right, make_token
 from sanjha.node.assembly import Node
 from sanjha.stix.markings import Tlp
 from sanjha.stix.timestamps import render
@@ -60,36 +62,28 @@ def create(
     as_json: bool,
 ) -> None:
     """Make a token. Its secret is shown once."""
+    rights = [_asked(each) for each in grants]
     with Node(folder) as node, node.database.writing() as connection:
         now = node.now()
-        if admin and organisation is None and audience in (None, "own"):
-            owner = tokens.own_actor(connection).organisation
-        else:
-            kind = Audience(audience or "member")
-            owner = tokens.add_organisation(connection, organisation or f"token:{name}", kind, now)
-        rights = []
-        for each in grants:
-            title, equals, right = each.rpartition("=")
-            word, _, level = right.partition(":")
-            if not equals or word not in _RIGHTS:
-                raise WrongUse(f"--grant {each!r}: write COLLECTION=read, =write or =readwrite")
-            ceiling = tlp_level(level) if level else Tlp.RED
-            rights.append(Grant(find_collection(connection, title).pk, *_RIGHTS[word], int(ceiling)))
-        secret = tokens.create_token(
+        secret = make_token(
             connection,
+            tokens.own_actor(connection),
             name,
-            owner,
+            rights,
             now,
-            grants=rights,
             admin=admin,
+            organisation=organisation,
+            audience=None if audience is None else Audience(audience),
             expires=None if days is None else now + days * _DAY,
             certificate=None if certificate is None else _certificate(certificate),
         )
-    lines = (
-        [f"name   {name}", f"token  {secret}", "", "Keep it now: it is not shown again."]
-        if secret
-        else [f"name   {name}"]
-    )
+        listed = next(each for each in tokens.list_tokens(connection, _names(connection)) if each.name == name)
+    lines = [f"name     {name}"]
+    if secret:
+        lines.append(f"token    {secret}")
+    lines.append(f"reaches  {_reach(listed)}")
+    if secret:
+        lines += ["", "Keep it now: it is not shown again."]
     tell({"name": name, "token": secret or None}, lines, as_json=as_json)
 
 
@@ -99,8 +93,8 @@ def create(
 def list_(folder: Path, as_json: bool) -> None:
     """List the tokens; never their secrets."""
     with Node(folder) as node, node.database.reading() as connection:
-        collections = {c.pk: c for c in list_collections(connection)}
-        found = tokens.list_tokens(connection, {pk: c.id for pk, c in collections.items()})
+        found = tokens.list_tokens(connection, {c.pk: c.id for c in list_collections(connection)})
+        named, now = tokens.list_tokens(connection, _names(connection)), node.now()
     shown = [
         {
             "name": t.name,
@@ -114,11 +108,8 @@ def list_(folder: Path, as_json: bool) -> None:
         }
         for t in found
     ]
-    lines = [
-        f"{t['name']:24} {'revoked' if t['revoked'] else t['audience']:9} {'admin' if t['admin'] else ''} "
-        + "  ".join(f"{name}={right}" for name, right in t["grants"].items())  # type: ignore[union-attr]
-        for t in shown
-    ]
+    rows = [[t.name, t.organisation, t.audience, _state(t, now), _reach(t)] for t in named]
+    lines = tabulated(("NAME", "ORGANISATION", "AUDIENCE", "STATE", "REACHES"), rows, nothing="no tokens yet")
     tell(shown, lines, as_json=as_json)
 
 
@@ -129,6 +120,34 @@ def revoke(folder: Path, name: str) -> None:
     """End a token; within a second nobody is let in by it."""
     with Node(folder) as node, node.database.writing() as connection:
         tokens.revoke_token(connection, name, node.now())
+
+
+def _asked(grant: str) -> Right:
+    """A grant as it was written: COLLECTION=RIGHT[:TLP]."""
+    collection, equals, right = grant.rpartition("=")
+    word, _, level = right.partition(":")
+    if not equals or word not in _RIGHTS:
+        raise WrongUse(f"--grant {grant!r}: write COLLECTION=read, =write or =readwrite")
+    return Right(collection, *_RIGHTS[word], tlp_level(level) if level else Tlp.RED)
+
+
+def _names(connection: Connection) -> dict[int, str]:
+    """What people call the collections."""
+    return {c.pk: c.alias or c.title for c in list_collections(connection)}
+
+
+def _reach(listed: tokens.TokenListing) -> str:
+    """What a token gives, for people; a ceiling is never above what may leave for its organisation."""
+    if listed.admin:
+        return f"everything, up to {LEAVES_FOR[Audience(listed.audience)].label}; may administer"
+    rights = [f"{name}={_right(each, listed.audience)}" for name, each in listed.grants.items()]
+    return "  ".join(rights) or "nothing: it was made without --grant"
+
+
+def _state(listed: tokens.TokenListing, now: int) -> str:
+    if listed.revoked is not None:
+        return "revoked"
+    return "in force" if listed.expires is None or now < listed.expires else "expired"
 
 
 def _right(stored: str, audience: str) -> str:

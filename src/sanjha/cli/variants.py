@@ -7,6 +7,7 @@ import click
 import msgspec
 
 from sanjha.cli.outcome import folder_argument, tabulated
+from sanjha.errors import WrongUse
 from sanjha.exchange.collections import find_collection
 from sanjha.exchange.variants import list_variants
 from sanjha.node.assembly import Node
@@ -28,9 +29,11 @@ def variants(
 
     The first stays and is served. A variant is kept with its source, and served to nobody: an administrator judges it.
     """
+    if with_bytes and not as_json:
+        raise WrongUse("--bytes needs --json: a variant is not for a table")
     with Node(folder) as node, node.database.reading() as connection:
         only = None if collection is None else find_collection(connection, collection).pk
-        found = list_variants(connection, only, object_id, limit, with_bytes=with_bytes and as_json)
+        found = list_variants(connection, only, object_id, limit, with_bytes=with_bytes)
         if as_json:
             sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
             sys.stdout.flush()

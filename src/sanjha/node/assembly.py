@@ -46,7 +46,9 @@ class Node:
     def _check_schema(self) -> None:
         held, expected = schema.held(self.database), schema.expected()
         if held is None:
-            raise WrongUse("the store is empty: restore a backup, or make a new node with: sanjha init")
+            raise WrongUse(
+                "the store is empty: restore a backup into a new folder, or make a new node there with: sanjha init"
+            )
         if held != expected:
             schema.migrate(self.database)
 

@@ -56,9 +56,22 @@ def load(folder: Path) -> Config:
 
 def save(folder: Path, config: Config) -> None:
     """Writes ``node.toml``; settings at their defaults are left out, so that the file says what was chosen."""
+    check(config)
+    path = folder / FILE
+    path.touch(mode=0o600)  # a database URL may have a password in it
+    path.write_bytes(msgspec.toml.encode(chosen(config)))
+
+
+def check(config: Config) -> None:
+    """Raises ``WrongUse`` for what the types alone do not say."""
     if not _MEMBER.fullmatch(config.member):
         raise WrongUse("a member's name has lower-case letters, digits and '-', like: pk")
-    (folder / FILE).write_bytes(msgspec.toml.encode(chosen(config)))
+
+
+def private_store(folder: Path, config: Config) -> None:
+    """Makes the file for SQLite to fill, for this user's eyes; nothing where the store is elsewhere."""
+    if not config.database:
+        (folder / STORE_FILE).touch(mode=0o600)
 
 
 def chosen(config: Config) -> dict[str, Any]:

@@ -6,6 +6,7 @@ for documentation (RFC 5737, RFC 2606).
 
 import difflib
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -167,7 +168,7 @@ class Demo:
         say("1. lk already has what pk shared before. Its firewall's exports:")
         before = {name: self._export(lk, name) for name in FORMATS}
         for name in FORMATS:
-            say(f"   {name}: {len(before[name])} lines")
+            say(f"   {name}: {len(before[name])} line{'' if len(before[name]) == 1 else 's'}")
         say("")
         say(f"2. pk publishes by TAXII: {NEWS} (TLP:GREEN), and before it {SECRET} (TLP:RED).")
         red, green = self._indicator(SECRET, Tlp.RED), self._indicator(NEWS, Tlp.GREEN)
@@ -206,11 +207,14 @@ class Demo:
         say(f"   pk has it {seen:.0f} ms after lk acknowledged it.")
         return Arrival(round(published, 1), round(seen, 1), travelled, changed)
 
-    def show(self) -> None:
-        """What a person may try now."""
+    def show(self, once: bool = False) -> None:
+        """What a person may try now; ``once``: could try if the nodes did not end with the story."""
         say = self._say
         say("")
-        say("Try it yourself (Ctrl-C ends the demonstration):")
+        if once:
+            say("Without --once both would go on serving, and this could be tried:")
+        else:
+            say("Try it yourself (Ctrl-C ends the demonstration):")
         for side in (self.pk, self.lk):
             say("")
             say(f"{side.name}  {side.url}   folder {side.folder}")
@@ -228,8 +232,8 @@ class Demo:
         say(
             f'    curl -sN -H "Authorization: Bearer {self.lk.tokens["analyst"]}" "{self.lk.url}/api/v1/stream?from=start"'
         )
-        say(f"    sanjha lookup {self.lk.folder} {NEWS}")
-        say(f"    sanjha feed list {self.lk.folder}")
+        say(f"    {_program()} lookup {self.lk.folder} {NEWS}")
+        say(f"    {_program()} feed list {self.lk.folder}")
 
     # -- asking --------------------------------------------------------------------------------------------------------
 
@@ -315,6 +319,17 @@ class Demo:
 
     def _author(self, name: str) -> str:
         return str(msgspec.json.decode((DATA / f"{name}.json").read_bytes())["objects"][0]["id"])
+
+
+def _program() -> str:
+    """How a person calls this program from where they are."""
+    if shutil.which("sanjha"):
+        return "sanjha"
+    beside = Path(sys.executable).with_name("sanjha")
+    if not beside.exists():
+        return f"{sys.executable} -m sanjha.cli"
+    here = Path.cwd()
+    return str(beside.relative_to(here) if beside.is_relative_to(here) else beside)
 
 
 def _marking(level: Tlp) -> str:

@@ -31,6 +31,7 @@ def found(folder: Path, config: Config, now: int) -> Founded:
 
     The configuration is written last: a folder without it is no node yet, and the command can be run again.
     """
+    settings.check(config)
     if (folder / settings.FILE).exists():
         raise Conflict(f"{folder} is a node already; choose another folder")
     try:
@@ -42,6 +43,7 @@ def found(folder: Path, config: Config, now: int) -> Founded:
     key = NodeKey.load(key_path) if key_path.exists() else NodeKey.generate()
     if not key_path.exists():
         key.save(key_path)
+    settings.private_store(folder, config)
     url = settings.database_url(folder, config)
     database = Database(url, lock_file=folder / "store.lock" if url.startswith("sqlite") else None)
     try:

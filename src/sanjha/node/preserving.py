@@ -64,6 +64,7 @@ def bring_back(
         except OSError as error:
             raise WrongUse(f"cannot make {unfinished}: {error.strerror}") from None
         try:
+            settings.private_store(unfinished, config)
             store = Database(
                 settings.database_url(unfinished, config), lock_file=unfinished / "store.lock" if not database else None
             )

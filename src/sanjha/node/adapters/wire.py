@@ -118,15 +118,15 @@ class PinnedBackend(httpcore.NetworkBackend):
             elif leash.plain and not verdict.listed:
                 raise Refused(
                     f"http://{host} is not encrypted, and {host} is not on the allow-list; use https, or have an"
-                    " administrator add the host",
+                    " administrator add the host to allow_private in node.toml",
                     rule="egress.plain-http",
                 )
             else:
                 admitted.append(address)
         if not admitted and refusal is not None:
             raise Refused(
-                f"{host} leads to {refusal}, which this node does not reach out to; an administrator can add it to the"
-                " allow-list",
+                f"{host} leads to {refusal}, which this node does not reach out to; an administrator can add it to"
+                " allow_private in node.toml",
                 rule="egress.address",
                 addresses=refused,
             )
